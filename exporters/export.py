@@ -1,0 +1,180 @@
+"""Exporting one model: trace, check, compare with the reference, and register it with the proof."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.util
+import platform
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import bentoml
+from bentoml.exceptions import NotFound
+
+from exporters.errors import ProofFailed
+from models.manifest import Comparison, ExportedFile, Manifest, declaration_digest
+from models.model import Model, PackageMember
+
+OPSET = 18
+
+
+def version_of(model: Model) -> str:
+    """The version that an export made now would get: of the declaration, the code and the libraries."""
+    digest = hashlib.sha256(repr((declaration_digest(model), OPSET, _library_versions())).encode())
+    for module in (__name__, "exporters.reference", f"exporters.{model.architecture}"):
+        specification = importlib.util.find_spec(module)
+        assert specification is not None and specification.origin is not None, module
+        digest.update(Path(specification.origin).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def find(model: Model) -> Manifest | None:
+    """The manifest of an export that is up to date, or None."""
+    try:
+        return Manifest.read(Path(bentoml.models.get(f"{model.id}:{version_of(model)}").path))
+    except NotFound:
+        return None
+
+
+def export(model: Model, *, replace: bool = False) -> Manifest:
+    """Export, prove and register `model`. Raises `ExportError`, and then registers nothing.
+
+    `replace` is for an export of this very version that is there already.
+    """
+    # torch takes seconds to import: only where there is something to export.
+    from exporters.reference import find_architecture
+
+    references = find_architecture(model).build(model)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        comparisons: list[Comparison] = []
+        for reference in references:
+            path = folder / reference.graph.file
+            print(f"  tracing {reference.graph.name}", flush=True)
+            trace(reference, path)
+            comparisons += compare(reference, path, model.tolerance)
+        manifest = _manifest(model, folder, comparisons)
+        manifest.write(folder)
+        _register(model, folder, manifest, replace=replace)
+    return manifest
+
+
+def trace(reference: Any, path: Path) -> None:
+    """Write the reference as one ONNX file whose tensors and axes are named as the catalogue names them."""
+    import onnx
+    import torch
+
+    axes: dict[str, Any] = {}
+    shapes = tuple(
+        {
+            place: axes.setdefault(axis, torch.export.Dim(axis))
+            for place, axis in enumerate(tensor.axes)
+            if isinstance(axis, str)
+        }
+        for tensor in reference.graph.inputs
+    )
+    with warnings.catch_warnings():
+        # torch warns about its own deprecated calls, and onnxscript about a missing torchvision.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            reference.module,
+            tuple(torch.from_numpy(array) for array in reference.cases[0]),
+            str(path),
+            dynamo=True,
+            opset_version=OPSET,
+            external_data=False,
+            input_names=[tensor.name for tensor in reference.graph.inputs],
+            output_names=[tensor.name for tensor in reference.graph.outputs],
+            dynamic_shapes=shapes,
+            verbose=False,
+        )
+    onnx.checker.check_model(str(path), full_check=True)
+
+
+def compare(reference: Any, path: Path, tolerance: float) -> list[Comparison]:
+    """Run reference and export on every case. Raises `ProofFailed` where they differ by more than `tolerance`."""
+    import numpy as np
+    import onnxruntime
+    import torch
+
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    inputs, outputs = ([t.name for t in side] for side in (reference.graph.inputs, reference.graph.outputs))
+    comparisons = []
+    for case in reference.cases:
+        got = session.run(outputs, dict(zip(inputs, case, strict=True)))
+        with torch.inference_mode():
+            wanted = reference.module(*(torch.from_numpy(array) for array in case))
+        wanted = (wanted,) if isinstance(wanted, torch.Tensor) else wanted
+        differences = {}
+        for name, export, truth in zip(outputs, got, wanted, strict=True):
+            truth = truth.numpy()
+            if export.shape != truth.shape or export.dtype != truth.dtype:
+                raise ProofFailed(
+                    f"{name} is {export.dtype}{export.shape}, the reference gives {truth.dtype}{truth.shape}"
+                )
+            differences[name] = float(np.abs(export.astype(np.float64) - truth.astype(np.float64)).max())
+        comparison = Comparison(
+            graph=reference.graph.name,
+            inputs={name: array.shape for name, array in zip(inputs, case, strict=True)},
+            max_difference=differences,
+        )
+        # Not "> tolerance": a difference of NaN must fail too.
+        if not all(difference <= tolerance for difference in differences.values()):
+            raise ProofFailed(
+                f"{reference.graph.name} differs from its reference by {differences} on inputs of "
+                f"{comparison.inputs}; the tolerance is {tolerance:g}"
+            )
+        comparisons.append(comparison)
+    return comparisons
+
+
+def _manifest(model: Model, folder: Path, comparisons: Sequence[Comparison]) -> Manifest:
+    files = {
+        path.name: ExportedFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
+        for path in sorted(folder.glob("*.onnx"))
+    }
+    versions = _library_versions()
+    return Manifest(
+        model=model.id,
+        declaration=declaration_digest(model),
+        created=int(time.time()),
+        source=str(model.source),
+        source_sha256=model.source.sha256 if isinstance(model.source, PackageMember) else None,
+        licence=model.licence,
+        provenance=model.provenance,
+        precision="float32",
+        opset=OPSET,
+        files=files,
+        reference=f"torch {versions['torch']}, float32, on the CPU",
+        tolerance=model.tolerance,
+        comparisons=tuple(comparisons),
+        versions=versions,
+    )
+
+
+def _register(model: Model, folder: Path, manifest: Manifest, *, replace: bool) -> None:
+    tag = f"{model.id}:{version_of(model)}"
+    if replace:
+        with contextlib.suppress(NotFound):
+            bentoml.models.delete(tag)
+    labels = {"source": "ekiben"}
+    facts = {"licence": model.licence, "max_difference": manifest.max_difference, "tolerance": model.tolerance}
+    with bentoml.models.create(tag, labels=labels, metadata=facts) as stored:
+        for path in folder.iterdir():
+            path.rename(Path(stored.path) / path.name)
+
+
+def _library_versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for name in ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

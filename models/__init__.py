@@ -1,0 +1,42 @@
+"""What ekiben serves: the registry of tasks and their models. No torch, no onnxruntime, no bentoml here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from models.errors import UnknownModel
+from models.image_classification import ImageClassification
+from models.model import Model
+from models.task import Task
+
+AnyTask = Task[Any, Any]
+
+TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType({task.name: task for task in (ImageClassification(),)})
+"""Every task by name. Adding a task is one line here."""
+
+_BY_ID = {model.id: (task, model) for task in TASKS.values() for model in task.models}
+if len(_BY_ID) != sum(len(task.models) for task in TASKS.values()):
+    raise ValueError("two models share an id")
+
+MODELS: Final[Mapping[str, Model]] = MappingProxyType({id: model for id, (_, model) in _BY_ID.items()})
+"""Every model by id, the default model of each task first among its own."""
+
+
+def task_of(model: Model) -> AnyTask:
+    """The task that a model belongs to."""
+    return _BY_ID[model.id][0]
+
+
+def find_model(id: str) -> Model:
+    """The model of this id. Raises `UnknownModel`."""
+    try:
+        return MODELS[id]
+    except KeyError:
+        raise UnknownModel(f"there is no model {id!r}") from None
+
+
+def default_models() -> tuple[Model, ...]:
+    """The default model of every task."""
+    return tuple(task.models[0] for task in TASKS.values())

@@ -1,0 +1,106 @@
+"""Pictures: from untrusted bytes to upright RGB, and the crops that classifiers are fed."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from models.errors import BudgetExceeded, InvalidInput
+from models.limits import Limits
+
+Pixels = NDArray[np.uint8]
+
+FORMATS = ("JPEG", "PNG", "WEBP")
+
+# The budget below is checked on every picture, from its header. Pillow's own would only warn, and later.
+Image.MAX_IMAGE_PIXELS = None
+
+
+def decode(data: bytes, *, field: str, limits: Limits) -> Image.Image:
+    """Decode a JPEG, PNG or WebP into an upright 8-bit RGB picture.
+
+    EXIF orientation is applied, the first frame of an animation is taken, 16-bit samples are scaled to
+    8 bits, and what is transparent is shown on white, as a browser would.
+
+    Raises `BudgetExceeded` from the header alone when the picture has more than `limits.picture_pixels`,
+    and `InvalidInput` naming `field` when the bytes are no such picture or end too early.
+    """
+    # Pillow's decoders raise whatever they trip over (OSError, SyntaxError, struct.error, zlib.error, …):
+    # on bytes from outside each of them means that the bytes are at fault.
+    try:
+        image = Image.open(io.BytesIO(data), formats=FORMATS)
+    except Exception as error:
+        raise InvalidInput.of(field, "is not a JPEG, PNG or WebP picture") from error
+    width, height = image.size
+    if width * height > limits.picture_pixels:
+        raise BudgetExceeded(
+            f"{field}: {width}x{height} is more than the {limits.picture_pixels:,} pixels that are accepted"
+        )
+    try:
+        image.load()
+    except Exception as error:
+        raise InvalidInput.of(field, "the picture is truncated or damaged") from error
+    return to_rgb(upright(image))
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turn the picture as its EXIF orientation says; damaged EXIF says nothing, as in any viewer."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # the metadata's own parsers raise as freely as the decoders
+        return image
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert any mode to 8-bit RGB; Pillow's plain `convert` would clip 16 bits to white."""
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):  # 16-bit greyscale: 65535 is white
+        samples = np.asarray(image, dtype=np.float32)
+        return Image.fromarray(np.rint(samples / 257).clip(0, 255).astype(np.uint8)).convert("RGB")
+    if image.has_transparency_data:
+        layers = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), layers).convert("RGB")
+    return image.convert("RGB")
+
+
+@dataclass(frozen=True)
+class CentreCrop:
+    """How a classifier's published accuracy looked at a picture: its centre, `size` pixels square.
+
+    `resize` is the length of the short side that the crop is taken from. With `crop_first` the square of
+    the original that would end up in the crop is cut out and then resampled (EfficientNet); without, the
+    whole picture is resampled first (torchvision), so that pixels beyond the cut still count at its edge.
+    """
+
+    size: int
+    resize: int
+    resample: Image.Resampling
+    crop_first: bool
+
+    def __call__(self, image: Image.Image) -> Pixels:
+        """RGB picture → uint8 `[size, size, 3]`."""
+        size = (self.size, self.size)
+        if self.crop_first:
+            box = self._box_in_original(image.width, image.height)
+            return np.asarray(image.crop(box).resize(size, self.resample))
+        # The same pixels as resizing everything and then cropping, without the memory: a picture of
+        # 1 x 1,000,000 would become 232 x 232,000,000.
+        return np.asarray(image.resize(size, self.resample, box=self._box_after_resize(*image.size)))
+
+    def _box_in_original(self, width: int, height: int) -> tuple[int, int, int, int]:
+        side = max(1, math.floor(self.size / self.resize * min(width, height)))
+        left, top = (width - side) // 2, (height - side) // 2
+        return left, top, left + side, top + side
+
+    def _box_after_resize(self, width: int, height: int) -> tuple[float, float, float, float]:
+        short = min(width, height)
+        new_width, new_height = self.resize * width // short, self.resize * height // short
+        left, top = round((new_width - self.size) / 2), round((new_height - self.size) / 2)
+        across, down = width / new_width, height / new_height
+        return left * across, top * down, (left + self.size) * across, (top + self.size) * down

@@ -1,0 +1,16 @@
+"""How much one request may ask for; the server's settings fill these in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Budgets, each checked before the memory that it guards is spent."""
+
+    picture_bytes: int = 25_000_000
+    picture_pixels: int = 50_000_000
+    multipart_parts: int = 64
+    json_depth: int = 32
+    json_values: int = 100_000

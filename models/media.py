@@ -1,0 +1,45 @@
+"""The kinds of media that requests carry, known by their media types and by their first bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from models.limits import Limits
+
+
+@dataclass(frozen=True)
+class MediaKind:
+    """A kind of media: what it is called, which media types are accepted and how large a body may be.
+
+    `signatures` are (media type, predicate over the first bytes); types outside `accepts` are there to be
+    refused by name.
+    """
+
+    name: str
+    accepts: tuple[str, ...]
+    signatures: tuple[tuple[str, Callable[[bytes], bool]], ...]
+    max_bytes: Callable[[Limits], int]
+
+    def sniff(self, data: bytes) -> str | None:
+        """The media type that the first bytes show, or None where they show none that is known."""
+        head = bytes(data[:16])
+        return next((media_type for media_type, matches in self.signatures if matches(head)), None)
+
+
+PICTURE = MediaKind(
+    name="picture",
+    accepts=("image/jpeg", "image/png", "image/webp"),
+    signatures=(
+        ("image/jpeg", lambda head: head.startswith(b"\xff\xd8\xff")),
+        ("image/png", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),
+        ("image/webp", lambda head: head[:4] == b"RIFF" and head[8:12] == b"WEBP"),
+        ("image/gif", lambda head: head.startswith((b"GIF87a", b"GIF89a"))),
+        ("image/bmp", lambda head: head[:2] == b"BM" and head[6:10] == bytes(4)),
+        ("image/tiff", lambda head: head.startswith((b"II*\x00", b"MM\x00*"))),
+        ("image/avif", lambda head: head[4:12] in (b"ftypavif", b"ftypavis")),
+        ("image/heic", lambda head: head[4:12] in (b"ftypheic", b"ftypheix", b"ftypmif1")),
+        ("application/pdf", lambda head: head.startswith(b"%PDF-")),
+    ),
+    max_bytes=lambda limits: limits.picture_bytes,
+)

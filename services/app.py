@@ -1,0 +1,43 @@
+"""The public HTTP application: every route of ekiben, around one engine."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from models.errors import EkibenError
+from services.documentation import describe
+from services.edge import Record
+from services.engine import Engine
+from services.problems import error_response, problem_response
+from services.routes import catalogue, pages, tasks
+from services.version import VERSION
+
+DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
+parameters in the query, as a multipart form, or as JSON with base64. Errors are `application/problem+json`."""
+
+
+def create_app(engine: Engine) -> FastAPI:
+    """The routes; the engine is started and stopped by whoever serves them."""
+    app = FastAPI(title="ekiben", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    pages.add_routes(app, engine)
+    catalogue.add_routes(app, engine)
+    tasks.add_routes(app, engine)
+
+    @app.exception_handler(EkibenError)
+    async def on_known_error(http: HttpRequest, error: EkibenError) -> Response:
+        return error_response(error, Record.of(http.scope).request_id)
+
+    @app.exception_handler(HTTPException)
+    async def on_http_error(http: HttpRequest, error: HTTPException) -> Response:
+        return problem_response(
+            error.status_code,
+            str(error.detail),
+            request_id=Record.of(http.scope).request_id,
+            headers=dict(error.headers or {}),
+        )
+
+    return app

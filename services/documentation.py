@@ -1,0 +1,129 @@
+"""OpenAPI for the native routes, written from the tasks' declarations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from models import AnyTask
+from services.problems import MEDIA_TYPE, Problem
+
+PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
+
+ERRORS = {
+    400: "The body is not well-formed.",
+    404: "There is no such model, or it is not enabled.",
+    413: "Over a budget: bytes, pixels, parts of a form, depth of JSON.",
+    415: "The media type is not accepted.",
+    422: "A field is missing or out of range, or the file cannot be decoded.",
+    429: "Over capacity; `Retry-After` says when to come back.",
+    503: "Starting or draining; `Retry-After` says when to come back.",
+    504: "The deadline passed before the work could start.",
+}
+
+TIMEOUT_HEADER = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "description": "Work that cannot start within this time is dropped and answered 504.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": 86_400_000},
+}
+
+
+def task_documentation(task: AnyTask) -> dict[str, Any]:
+    """The arguments of `add_api_route` that describe a task's route."""
+    schema = task.parameters.model_json_schema()
+    properties: dict[str, Any] = schema["properties"]
+    queries = [
+        {"name": name, "in": "query", "required": False, "schema": facts, "description": facts.get("description", "")}
+        for name, facts in properties.items()
+    ]
+    models = ", ".join(f"`{model.id}`" for model in task.models)
+    return {
+        "tags": ["tasks"],
+        "summary": task.title,
+        "description": f"{task.description}\n\nModels: {models}; the first is the default.",
+        "responses": {
+            200: {
+                "model": task.answer_type,
+                "content": {"application/json": {"example": task.example}},
+                "headers": _answer_headers(),
+            },
+            **problem_responses(*ERRORS),
+        },
+        "openapi_extra": {"parameters": [*queries, TIMEOUT_HEADER], "requestBody": _request_body(task, properties)},
+    }
+
+
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {
+        status: {"description": ERRORS[status], "content": {MEDIA_TYPE: {"schema": PROBLEM_REFERENCE}}}
+        for status in statuses
+    }
+
+
+def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
+    """The three forms: raw bytes, a multipart form, JSON with base64."""
+    main, *others = task.inputs
+    binary = {"type": "string", "format": "binary"}
+    base64 = {"type": "string", "contentEncoding": "base64"}
+    required = [each.name for each in task.inputs if each.required]
+    form = {
+        "type": "object",
+        "required": required,
+        "properties": {**{each.name: binary for each in task.inputs}, **properties},
+    }
+    document = {
+        "type": "object",
+        "required": ["inputs"],
+        "properties": {
+            "inputs": {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."},
+            "parameters": {"type": "object", "properties": {**properties, **{each.name: base64 for each in others}}},
+        },
+    }
+    return {
+        "required": True,
+        "content": {
+            **{media_type: {"schema": binary} for media_type in main.kind.accepts},
+            "multipart/form-data": {"schema": form},
+            "application/json": {"schema": document},
+        },
+    }
+
+
+def _answer_headers() -> dict[str, Any]:
+    names = {
+        "X-Request-Id": "The request's id, taken from the request or made.",
+        "X-Ekiben-Model": "The model that answered.",
+        "X-Ekiben-Provider": "The ONNX Runtime provider that it really ran on.",
+        "Server-Timing": "Milliseconds of decode, queue, infer and post.",
+    }
+    return {name: {"description": text, "schema": {"type": "string"}} for name, text in names.items()}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole document, with the operations that BentoML answers and the shape of every error."""
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
+        )
+        problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(problem.pop("$defs"))
+        schemas["Problem"] = problem
+        document["paths"] |= _operations()
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _operations() -> dict[str, Any]:
+    def operation(summary: str, **statuses: str) -> dict[str, Any]:
+        responses = {status.lstrip("_"): {"description": text} for status, text in statuses.items()}
+        return {"get": {"tags": ["operations"], "summary": summary, "responses": responses}}
+
+    return {
+        "/livez": operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded."),
+        "/readyz": operation("Is every model loaded and warm?", _200="Yes.", _503="Not yet, or draining."),
+        "/metrics": operation("Prometheus metrics", _200="The text format."),
+    }

@@ -1,0 +1,201 @@
+"""The engine: holds the runners, and carries the conversations between tasks and their models."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+from models import AnyTask, find_model, task_of
+from models.errors import EkibenError, Unavailable, UnknownModel
+from models.model import Model
+from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
+from services.batching import Ticket
+from services.exports import find_export
+from services.runners import Runner
+from services.session import available_cpus
+from services.settings import Settings
+
+log = logging.getLogger("ekiben.engine")
+
+
+@dataclass
+class Timings:
+    """Where one request's time went, in seconds. `decode` is before the first wait, `post` after it."""
+
+    decode: float = 0.0
+    queue: float = 0.0
+    infer: float = 0.0
+    post: float = 0.0
+
+
+OnPartial = Callable[[Any], Awaitable[None]]
+
+
+@dataclass
+class _Step:
+    """How far a conversation came: what it submitted on the way, and the action that it stopped at."""
+
+    items: list[Item] = field(default_factory=list)
+    action: Action = NEXT
+    ended: bool = False
+    value: Any = None
+
+
+class Engine:
+    """Models load in the background after `start`; `ready` says when all of them are warm."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.runners: dict[str, Runner] = {}
+        self.failure: BaseException | None = None
+        self._threads = ThreadPoolExecutor(available_cpus(), thread_name_prefix="conversation")
+        self._loading: asyncio.Task[None] | None = None
+
+    @property
+    def ready(self) -> bool:
+        return len(self.runners) == len(self.settings.models)
+
+    def start(self) -> None:
+        self._loading = asyncio.create_task(self._load())
+
+    async def _load(self) -> None:
+        try:
+            for model in self.settings.models:
+                runner = await asyncio.to_thread(self._load_one, model)
+                runner.start()
+                self.runners[model.id] = runner
+                log.info("model ready", extra={"model": model.id, "provider": runner.provider})
+        except Exception as failure:
+            self.failure = failure
+            log.critical("a model cannot be served", exc_info=failure)
+
+    def _load_one(self, model: Model) -> Runner:
+        runner = Runner(model, find_export(model), self.settings)
+        runner.warm_up()
+        return runner
+
+    async def stop(self) -> None:
+        if self._loading:
+            self._loading.cancel()
+        for runner in self.runners.values():
+            await asyncio.to_thread(runner.close)
+        self._threads.shutdown(wait=True)
+
+    def choose(self, task: AnyTask, id: str | None) -> Model:
+        """The model that a request means. Raises `UnknownModel`."""
+        if id is None:
+            served = [model for model in self.settings.models if task_of(model) is task]
+            if not served:
+                raise UnknownModel(f"no model for {task.name} is enabled on this server")
+            return served[0]
+        model = find_model(id)
+        if task_of(model) is not task:
+            raise UnknownModel(f"{id} is a model for {task_of(model).name}, not for {task.name}")
+        return model
+
+    def runner(self, model: Model) -> Runner:
+        """The runner of a model. Raises `UnknownModel` where it is not enabled, `Unavailable` while it loads."""
+        if model not in self.settings.models:
+            raise UnknownModel(f"model {model.id!r} is not enabled on this server")
+        try:
+            return self.runners[model.id]
+        except KeyError:
+            raise Unavailable(f"{model.id} is still loading", retry_after_seconds=2) from None
+
+    async def answer(
+        self,
+        task: AnyTask,
+        model: Model,
+        request: Request[Any],
+        *,
+        deadline: float,
+        timings: Timings,
+        on_partial: OnPartial | None = None,
+    ) -> Any:
+        """Carry one request's conversation to its answer.
+
+        `deadline` is a time of the event loop's clock: what has not started by then never will.
+        `on_partial` is awaited with each partial answer, in order; the conversation goes on after it.
+        """
+        conversation: Conversation[Any] = task.converse(model, request)
+        flow = self.runner(model).open(deadline)
+        waiting: deque[Ticket] = deque()
+        clock = _Clock(timings)
+        reply: Any = None
+        try:
+            while True:
+                advancing = self._threads.submit(_advance, conversation, reply)
+                step = await asyncio.wrap_future(advancing)
+                clock.thought()
+                reply = None
+                waiting.extend(flow.submit(item) for item in step.items)
+                if step.ended:
+                    return step.value
+                if isinstance(step.action, Partial):
+                    if on_partial:
+                        await on_partial(step.action.value)
+                    continue
+                ticket = waiting.popleft()
+                try:
+                    reply = await ticket.future
+                except EkibenError as error:
+                    reply = _Failure(error)
+                clock.waited(ticket)
+        finally:
+            flow.close()
+            # Where this request was cancelled a thread may still be in the conversation: close it after that.
+            advancing.add_done_callback(lambda _: conversation.close())
+
+
+@dataclass(frozen=True)
+class _Failure:
+    """An item's error, to be raised inside the conversation where it waits."""
+
+    error: EkibenError
+
+
+def _advance(conversation: Conversation[Any], reply: Any) -> _Step:
+    """Run a conversation, in a worker's thread, until it waits, has a partial answer or ends."""
+    step = _Step()
+    try:
+        action = conversation.throw(reply.error) if isinstance(reply, _Failure) else conversation.send(reply)
+        while isinstance(action, Submit):
+            step.items.extend(action.items)
+            action = conversation.send(None)
+        step.action = action
+    except StopIteration as end:
+        step.ended, step.value = True, end.value
+    return step
+
+
+class _Clock:
+    """Sorts a request's time into its stages."""
+
+    def __init__(self, timings: Timings) -> None:
+        self._timings = timings
+        self._waited = False
+        self._last = perf_counter()
+
+    def _lap(self) -> float:
+        now = perf_counter()
+        elapsed, self._last = now - self._last, now
+        return elapsed
+
+    def thought(self) -> None:
+        if self._waited:
+            self._timings.post += self._lap()
+        else:
+            self._timings.decode += self._lap()
+
+    def waited(self, ticket: Ticket) -> None:
+        elapsed = self._lap()
+        running = min(elapsed, ticket.finished - ticket.started)
+        self._timings.infer += running
+        self._timings.queue += elapsed - running
+        self._waited = True

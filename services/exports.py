@@ -1,0 +1,46 @@
+"""Exports as the server finds them: in BentoML's model store, or packed into the bento it runs from."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import bentoml
+from bentoml.exceptions import NotFound
+
+from models.manifest import Manifest, declaration_digest
+from models.model import Graph, Model
+
+
+class ExportMissing(RuntimeError):
+    """A model cannot be served from what is in the model store; the text says what to do."""
+
+
+@dataclass(frozen=True)
+class Export:
+    folder: Path
+    manifest: Manifest
+
+    def graph(self, graph: Graph) -> Path:
+        """The graph's file. Raises `ExportMissing` where it is not the one that the proof was made of."""
+        path = self.folder / graph.file
+        with path.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+        wanted = self.manifest.files[graph.file].sha256
+        if found != wanted:
+            raise ExportMissing(f"{path}: SHA-256 is {found}, its manifest says {wanted}; export it anew")
+        return path
+
+
+def find_export(model: Model) -> Export:
+    """The newest export of `model`. Raises `ExportMissing`."""
+    advice = f"run `make export MODELS={model.id}`"
+    try:
+        folder = Path(bentoml.models.get(f"{model.id}:latest").path)
+    except NotFound:
+        raise ExportMissing(f"{model.id} is not exported: {advice}") from None
+    manifest = Manifest.read(folder)
+    if manifest.declaration != declaration_digest(model):
+        raise ExportMissing(f"{model.id} was exported from another declaration of it: {advice}")
+    return Export(folder, manifest)

@@ -1,0 +1,57 @@
+"""The public BentoML service: `bentoml serve services.gateway:Gateway`."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import bentoml
+from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from starlette.types import ASGIApp
+
+from services import logs, preflight
+from services.app import create_app
+from services.edge import Edge
+from services.engine import Engine
+from services.settings import Settings
+
+settings = Settings()
+preflight.check(settings)  # raises before a worker is started that could not serve
+engine = Engine(settings)
+app = create_app(engine)
+
+
+class GatewayService(Service[Any]):  # type: ignore[misc]
+    """BentoML's service, with our edge in front of what it serves."""
+
+    def to_asgi(self, is_main: bool = True) -> ASGIApp:
+        logs.configure()
+        return Edge(system=cast(ASGIApp, super().to_asgi(is_main)), application=app)
+
+
+@bentoml.service(
+    name="ekiben",
+    service_class=GatewayService,
+    # Deadlines are the engine's: BentoML's timer would answer first, in its own words.
+    traffic={"timeout": 86_400},
+    logging={"access": {"enabled": False}},
+)
+class Gateway:
+    """Pretrained models behind HTTP: `/docs` describes every route."""
+
+    @bentoml.on_startup  # type: ignore[untyped-decorator]
+    async def start(self) -> None:
+        engine.start()
+
+    @bentoml.on_shutdown  # type: ignore[untyped-decorator]
+    async def stop(self) -> None:
+        await engine.stop()
+
+    async def __is_alive__(self) -> bool:
+        return engine.failure is None
+
+    async def __is_ready__(self) -> bool:
+        return engine.ready
+
+
+# What `bentoml build` packs with the code.
+cast(Any, Gateway).models.extend(bentoml.models.BentoModel(f"{model.id}:latest") for model in settings.models)

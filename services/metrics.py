@@ -1,0 +1,30 @@
+"""Prometheus metrics; every label has a bounded set of values, whatever callers send."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+
+requests = Counter("ekiben_requests", "Requests by route template and status", ["route", "status"])
+request_seconds = Histogram(
+    "ekiben_request_seconds", "From the first byte of a request to the last of its answer", ["route"], buckets=SECONDS
+)
+stage_seconds = Histogram(
+    "ekiben_stage_seconds",
+    "Time of a request by stage: decode, queue, infer, post",
+    ["model", "stage"],
+    buckets=STAGE_SECONDS,
+)
+rejections = Counter("ekiben_rejections", "Requests that were refused, by reason", ["reason"])
+batch_size = Histogram("ekiben_batch_size", "Items that ran together", ["model"], buckets=(1, 2, 4, 8, 16, 32, 64))
+queue_cost = Gauge(
+    "ekiben_queue_cost", "Cost that waits for a model, in its units", ["model"], multiprocess_mode="livesum"
+)
+provider = Gauge(
+    "ekiben_provider",
+    "1 for the ONNX Runtime provider that a model's sessions really run on",
+    ["model", "provider", "precision"],
+    multiprocess_mode="liveall",
+)

@@ -1,0 +1,21 @@
+"""Everything that would keep the server from ever becoming ready, found before it is started."""
+
+from __future__ import annotations
+
+import os
+
+from services.exports import find_export
+from services.session import require_device
+from services.settings import Settings
+
+_DONE = "_EKIBEN_PREFLIGHT"
+
+
+def check(settings: Settings) -> None:
+    """Raises `ExportMissing` or `DeviceUnavailable`. Done once: the processes that this one starts inherit it."""
+    if _DONE in os.environ:
+        return
+    for model in settings.models:
+        find_export(model)
+    require_device(settings.device)
+    os.environ[_DONE] = "1"

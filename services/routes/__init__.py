@@ -1,0 +1,1 @@
+"""The HTTP routes: the native ones, and adapters for the dialects that existing clients speak."""

@@ -1,0 +1,108 @@
+"""`GET /v1/models` and `GET /v1/models/{id}`: what is served, what it was made from, and where it runs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ConfigDict
+
+from models import find_model, task_of
+from models.model import Model
+from services.documentation import problem_responses
+from services.engine import Engine
+from services.runners import Runner
+
+
+class ModelSummary(BaseModel):
+    """A served model, in the words of OpenAI's models endpoint and ours."""
+
+    model_config = ConfigDict(extra="allow")
+
+    id: str
+    object: str = "model"
+    created: int
+    owned_by: str
+    task: str
+    default: bool
+    title: str
+    provider: str
+
+
+class ModelList(BaseModel):
+    object: str = "list"
+    data: list[ModelSummary]
+
+
+class Proof(BaseModel):
+    """How far the export is from the implementation it was made of, at most."""
+
+    reference: str
+    tolerance: float
+    max_difference: float
+    comparisons: list[dict[str, Any]]
+    versions: dict[str, str]
+
+
+class ModelDetail(ModelSummary):
+    licence: str
+    provenance: str
+    paper: str
+    source: str
+    source_sha256: str | None
+    files: dict[str, Any]
+    precision: str
+    max_batch: int
+    workers: int
+    proof: Proof
+
+
+def add_routes(app: FastAPI, engine: Engine) -> None:
+    @app.get("/v1/models", tags=["models"], summary="The models that are served")
+    async def list_models() -> ModelList:
+        return ModelList(data=[summary(engine.runner(model)) for model in engine.settings.models])
+
+    @app.get("/v1/models/{id}", tags=["models"], summary="One model in full", responses=problem_responses(404, 503))
+    async def show_model(id: str) -> ModelDetail:
+        return detail(engine.runner(find_model(id)))
+
+
+def summary(runner: Runner) -> ModelSummary:
+    return ModelSummary(**_facts(runner.model, runner))
+
+
+def detail(runner: Runner) -> ModelDetail:
+    model, manifest = runner.model, runner.manifest
+    facts: dict[str, Any] = {**_facts(model, runner), **model.describe()}
+    return ModelDetail(
+        **facts,
+        licence=model.licence,
+        provenance=model.provenance,
+        paper=model.paper,
+        source=manifest.source,
+        source_sha256=manifest.source_sha256,
+        files={name: file.model_dump() for name, file in manifest.files.items()},
+        precision=manifest.precision,
+        max_batch=runner.max_batch,
+        workers=runner.workers,
+        proof=Proof(
+            reference=manifest.reference,
+            tolerance=manifest.tolerance,
+            max_difference=manifest.max_difference,
+            comparisons=[each.model_dump() for each in manifest.comparisons],
+            versions=manifest.versions,
+        ),
+    )
+
+
+def _facts(model: Model, runner: Runner) -> dict[str, Any]:
+    task = task_of(model)
+    return {
+        "id": model.id,
+        "created": runner.manifest.created,
+        "owned_by": "ekiben",
+        "task": task.name,
+        "default": model is task.models[0],
+        "title": model.title,
+        "provider": runner.provider,
+    }

@@ -1,0 +1,117 @@
+"""`POST /v1/{task}`: every task's native route, made from its declaration."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import TypeAdapter, ValidationError
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+
+from models import TASKS, AnyTask
+from models.errors import InvalidInput
+from models.model import Model
+from models.task import Media, Request
+from services import bodies
+from services.documentation import task_documentation
+from services.edge import Record
+from services.engine import Engine
+from services.problems import invalid_fields
+
+THREAD_BYTES = 100_000
+"""Bodies in a form or in JSON that are longer than this are taken apart in a thread."""
+
+
+def add_routes(app: FastAPI, engine: Engine) -> None:
+    for task in TASKS.values():
+        app.add_api_route(
+            f"/v1/{task.name}",
+            TaskRoute(task, engine).handle,
+            methods=["POST"],
+            name=task.name,
+            response_model=None,
+            **task_documentation(task),
+        )
+
+
+class TaskRoute:
+    """One task's native route."""
+
+    def __init__(self, task: AnyTask, engine: Engine) -> None:
+        self._task = task
+        self._engine = engine
+        self._answer = TypeAdapter(task.answer_type)
+
+    async def handle(self, http: HttpRequest) -> Response:
+        record = Record.of(http.scope)
+        deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
+        # Refused before the body is read, where the query or the default already names the model.
+        self._choose(http.query_params.get("model"), record)
+        parts = await self._read(http)
+        try:
+            parameters = self._task.parameters.model_validate(parts.parameters)
+        except ValidationError as error:
+            raise invalid_fields(error) from None
+        model = self._choose(parameters.model, record)
+        request = Request(parts.media, parameters, self._engine.settings.limits, http.headers.get("accept", "*/*"))
+        async with cancelled_when_client_goes(http):
+            answer = await self._engine.answer(self._task, model, request, deadline=deadline, timings=record.timings)
+        return self._respond(answer)
+
+    def _choose(self, id: str | None, record: Record) -> Model:
+        model = self._engine.choose(self._task, id)
+        runner = self._engine.runner(model)
+        record.model, record.provider = model.id, runner.provider
+        return model
+
+    async def _read(self, http: HttpRequest) -> bodies.Parts:
+        limits = self._engine.settings.limits
+        content_type = http.headers.get("content-type")
+        budget = bodies.body_budget(self._task, bodies.media_type(content_type), limits)
+        body = await bodies.read_body(http.receive, http.headers, budget)
+        arguments = (self._task, content_type, body, dict(http.query_params), limits)
+        if len(body) > THREAD_BYTES:
+            return await asyncio.to_thread(bodies.parse, *arguments)
+        return bodies.parse(*arguments)
+
+    def _respond(self, answer: Any) -> Response:
+        if isinstance(answer, Media):
+            return Response(answer.data, media_type=answer.media_type)
+        return Response(self._answer.dump_json(answer), media_type="application/json")
+
+
+def deadline_seconds(task: AnyTask, http: HttpRequest) -> float:
+    """How long the request may wait: what `X-Request-Timeout-Ms` says, else the task's default."""
+    header = http.headers.get("x-request-timeout-ms")
+    if header is None:
+        return task.deadline_seconds
+    if not (header.isascii() and header.isdecimal()) or not 0 < int(header) <= 86_400_000:
+        raise InvalidInput.of("X-Request-Timeout-Ms", "is not a number of milliseconds from 1 to 86400000")
+    return int(header) / 1e3
+
+
+@contextlib.asynccontextmanager
+async def cancelled_when_client_goes(http: HttpRequest) -> AsyncIterator[None]:
+    """Cancel what runs inside when the client closes the connection. Raises `ClientGone`."""
+    worker = asyncio.current_task()
+    assert worker is not None
+    watcher = asyncio.ensure_future(_disconnected(http))
+    watcher.add_done_callback(lambda done: None if done.cancelled() else worker.cancel())
+    try:
+        yield
+    except asyncio.CancelledError:
+        if watcher.done() and not watcher.cancelled():
+            worker.uncancel()
+            raise bodies.ClientGone from None
+        raise
+    finally:
+        watcher.cancel()
+
+
+async def _disconnected(http: HttpRequest) -> None:
+    while (await http.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,118 @@
+"""ONNX Runtime sessions that say where they really run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import onnxruntime
+
+from models.model import Graph
+from models.task import Array
+from services.settings import Device
+
+CUDA = "CUDAExecutionProvider"
+CPU = "CPUExecutionProvider"
+
+# Measured advice for CUDA: EXHAUSTIVE search costs up to 1.3 s for each new shape, and the default arena
+# doubles whenever it grows.
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+
+
+class DeviceUnavailable(RuntimeError):
+    """CUDA was asked for and is not to be had."""
+
+
+def available_cpus() -> int:
+    """The cores that this process may use; a container's quota can be less than the host's count."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores, _cgroup_quota(Path("/sys/fs/cgroup")) or cores))
+
+
+def _cgroup_quota(root: Path) -> int | None:
+    """Whole cores of the CPU quota (cgroup v2, then v1), at least 1; None without a quota."""
+    try:
+        quota, period = (root / "cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            quota = (root / "cpu/cpu.cfs_quota_us").read_text().strip()
+            period = (root / "cpu/cpu.cfs_period_us").read_text().strip()
+        except OSError:
+            return None
+    if not quota.isdecimal() or int(period) <= 0:
+        return None
+    return max(1, int(quota) // int(period))
+
+
+class Session:
+    """One graph, loaded. Safe to call from several threads at once."""
+
+    def __init__(self, path: Path, graph: Graph, *, device: Device, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        # Threads that spin while they wait take the cores from other sessions and from decoding.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.add_session_config_entry("session.inter_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(path, options, providers=_providers(device))
+        # Asking for CUDA where there is none raises nothing; only the session knows what it got.
+        self.provider: str = self._session.get_providers()[0]
+        if device == "cuda" and self.provider != CUDA:
+            raise DeviceUnavailable(f"EKIBEN_DEVICE=cuda, but {path.name} would run on {self.provider}")
+        self._outputs = [tensor.name for tensor in graph.outputs]
+        self._check(path, graph)
+
+    def _check(self, path: Path, graph: Graph) -> None:
+        sides = ((graph.inputs, self._session.get_inputs()), (graph.outputs, self._session.get_outputs()))
+        for declared, actual in sides:
+            wanted, found = {tensor.name for tensor in declared}, {tensor.name for tensor in actual}
+            if wanted != found:
+                raise ValueError(f"{path.name} has the tensors {sorted(found)}, declared are {sorted(wanted)}")
+
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        """The outputs, in the order in which the graph declares them."""
+        outputs: Sequence[Array] = self._session.run(self._outputs, inputs)
+        return outputs
+
+
+def _providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:
+    if device == "cpu" or (device == "auto" and not _driver_present()):
+        return [CPU]
+    onnxruntime.preload_dlls()
+    return [(CUDA, CUDA_OPTIONS), CPU]
+
+
+def _driver_present() -> bool:
+    """Whether an NVIDIA driver is loaded: without one, asking for CUDA only logs errors."""
+    return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()
+
+
+def require_device(device: Device) -> None:
+    """Raises `DeviceUnavailable` where CUDA is asked for and a session would silently run on the CPU.
+
+    Tried in a process of its own: a CUDA context stays with the process that made it.
+    """
+    if device != "cuda":
+        return
+    trial = subprocess.run([sys.executable, "-m", __name__], capture_output=True, text=True, check=False)
+    if trial.returncode != 0:
+        raise DeviceUnavailable(
+            "EKIBEN_DEVICE=cuda, but ONNX Runtime cannot use CUDA here. A driver and the CUDA and cuDNN libraries "
+            f"are needed (`pip install 'onnxruntime-gpu[cuda,cudnn]'`). It says:\n{trial.stderr.strip()[-2000:]}"
+        )
+
+
+# An ONNX graph that copies one number: enough to see which provider a session gets.
+IDENTITY = bytes.fromhex(
+    "08083a370a100a017812017922084964656e746974791201675a0f0a0178120a0a08080112040a020801620f0a0179120a0a"
+    "08080112040a02080142040a001012"
+)
+
+
+if __name__ == "__main__":
+    trial = onnxruntime.InferenceSession(IDENTITY, providers=_providers("cuda"))
+    sys.exit(trial.get_providers()[0] != CUDA)

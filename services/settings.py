@@ -1,0 +1,56 @@
+"""What can be set from outside, as environment variables: `EKIBEN_DEVICE=cuda`, `EKIBEN_LIMITS__JSON_DEPTH=8`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from models import default_models, find_model
+from models.limits import Limits
+from models.model import Model
+
+PREFIX = "EKIBEN_"
+Device = Literal["auto", "cpu", "cuda"]
+
+
+class Settings(BaseSettings):
+    """Read once at start-up; a name or a value that is not understood stops the start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, arbitrary_types_allowed=True
+    )
+
+    device: Device = Field(default="auto", description="`cuda` refuses to start where CUDA is not really in use.")
+    models: Annotated[tuple[Model, ...], NoDecode] = Field(
+        default_factory=default_models, description="Ids of the models to serve, with commas between them."
+    )
+    queue_requests: int = Field(default=64, ge=1, description="Lone requests that may wait for a model before a 429.")
+    limits: Limits = Limits()
+
+    @field_validator("models", mode="before")
+    @classmethod
+    def _find_models(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        ids = [id.strip() for id in value.split(",") if id.strip()]
+        if not ids:
+            raise ValueError("names no model")
+        return tuple(find_model(id) for id in dict.fromkeys(ids))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_names(cls, values: Any) -> Any:
+        if unknown := unknown_variables(os.environ):
+            raise ValueError(f"no such settings: {', '.join(unknown)}")
+        return values
+
+
+def unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    """Variables that look like settings and are none: a misspelt setting must not be ignored in silence."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    names = (name.upper() for name in environment if name.upper().startswith(PREFIX))
+    return sorted(name for name in names if name.split("__")[0] not in known)
