@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -15,9 +15,9 @@ from models import AnyTask, find_model, task_of
 from models.errors import EkibenError, Unavailable, UnknownModel
 from models.model import Model
 from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
-from services.batching import Ticket
 from services.exports import find_export
-from services.runners import Runner
+from services.queueing import Flow, Ticket
+from services.runners import Runner, make_runner
 from services.session import available_cpus
 from services.settings import Settings
 
@@ -67,18 +67,13 @@ class Engine:
     async def _load(self) -> None:
         try:
             for model in self.settings.models:
-                runner = await asyncio.to_thread(self._load_one, model)
+                runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings)
                 runner.start()
                 self.runners[model.id] = runner
                 log.info("model ready", extra={"model": model.id, "provider": runner.provider})
         except Exception as failure:
             self.failure = failure
             log.critical("a model cannot be served", exc_info=failure)
-
-    def _load_one(self, model: Model) -> Runner:
-        runner = Runner(model, find_export(model), self.settings)
-        runner.warm_up()
-        return runner
 
     async def stop(self) -> None:
         if self._loading:
@@ -123,9 +118,9 @@ class Engine:
         `deadline` is a time of the event loop's clock: what has not started by then never will.
         `on_partial` is awaited with each partial answer, in order; the conversation goes on after it.
         """
-        conversation: Conversation[Any] = task.converse(model, request)
         flow = self.runner(model).open(deadline)
-        waiting: deque[Ticket] = deque()
+        conversation: Conversation[Any] = task.converse(model, request)
+        items = _Items(flow)
         clock = _Clock(timings)
         reply: Any = None
         try:
@@ -134,23 +129,41 @@ class Engine:
                 step = await asyncio.wrap_future(advancing)
                 clock.thought()
                 reply = None
-                waiting.extend(flow.submit(item) for item in step.items)
                 if step.ended:
                     return step.value
+                items.add(step.items)
                 if isinstance(step.action, Partial):
                     if on_partial:
                         await on_partial(step.action.value)
                     continue
-                ticket = waiting.popleft()
                 try:
+                    ticket = await items.next()
                     reply = await ticket.future
+                    clock.waited(ticket)
                 except EkibenError as error:
                     reply = _Failure(error)
-                clock.waited(ticket)
         finally:
             flow.close()
             # Where this request was cancelled a thread may still be in the conversation: close it after that.
             advancing.add_done_callback(lambda _: conversation.close())
+
+
+class _Items:
+    """A request's items on their way: not all of them need to fit into the queue at once."""
+
+    def __init__(self, flow: Flow) -> None:
+        self._flow = flow
+        self._backlog: deque[Item] = deque()
+        self._tickets: deque[Ticket] = deque()
+
+    def add(self, items: Sequence[Item]) -> None:
+        self._backlog.extend(items)
+
+    async def next(self) -> Ticket:
+        """The oldest item's ticket; all that there is room for are submitted. Raises `DeadlineExceeded`."""
+        while self._backlog and (not self._tickets or self._flow.has_room(self._backlog[0])):
+            self._tickets.append(await self._flow.submit(self._backlog.popleft()))
+        return self._tickets.popleft()
 
 
 @dataclass(frozen=True)
@@ -195,7 +208,7 @@ class _Clock:
 
     def waited(self, ticket: Ticket) -> None:
         elapsed = self._lap()
-        running = min(elapsed, ticket.finished - ticket.started)
+        running = min(elapsed, ticket.finished - (ticket.started or ticket.finished))
         self._timings.infer += running
         self._timings.queue += elapsed - running
         self._waited = True

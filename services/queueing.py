@@ -1,0 +1,259 @@
+"""The queue in front of a model: who runs next, with whom, and who does not run at all.
+
+Requests share a model by start-time fair queueing (Goyal, Vin & Cheng 1996): a request of a thousand items
+and one of a single item each get their turn in proportion to cost. What waits is bounded by cost. A request
+holds a *flow*: it reserves the cost of a lone request while it is open, so that once let in it can always go
+on; what it has beyond that waits for room, first come first served. Everything here runs on the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import itertools
+from collections import deque
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from models.errors import DeadlineExceeded, EkibenError, Overloaded
+from models.task import Item, Output
+
+SMOOTHING = 0.1
+"""The weight of the newest measurement in the estimate of a model's speed."""
+
+
+@dataclass(eq=False)
+class Ticket:
+    """One queued item. `future` is done when it was answered, failed, dropped or cancelled."""
+
+    item: Item
+    flow: Flow
+    start_tag: float
+    submitted: float
+    future: asyncio.Future[Output]
+    started: float | None = None
+    finished: float = 0.0
+
+    @property
+    def gone(self) -> bool:
+        """Nobody waits for it any more."""
+        return self.future.done()
+
+
+@dataclass(order=True)
+class _Entry:
+    start_tag: float
+    number: int
+    ticket: Ticket = field(compare=False)
+
+
+class Flow:
+    """One request's items in a queue: they share a deadline, a caller and a fair share."""
+
+    def __init__(self, queue: FairQueue, reserved: int, deadline: float) -> None:
+        self.reserved = reserved
+        self.queued = 0
+        self.finish_tag = 0.0
+        self._queue = queue
+        self._tickets: set[Ticket] = set()
+        self._deadline = deadline
+        self._timer = queue.loop.call_at(deadline, self._expire)
+
+    @property
+    def share(self) -> int:
+        """What it takes of the queue's bound."""
+        return max(self.reserved, self.queued)
+
+    async def submit(self, item: Item) -> Ticket:
+        """Queue one item, once there is room for it. Raises `DeadlineExceeded`."""
+        await self._queue.claim(self, item.cost)
+        if self._queue.loop.time() >= self._deadline:
+            self._queue.give_back(self, item.cost)
+            raise _too_late()
+        ticket = self._queue.push(self, item)
+        self._tickets.add(ticket)
+        ticket.future.add_done_callback(partial(self._forget, ticket))
+        return ticket
+
+    def _forget(self, ticket: Ticket, future: asyncio.Future[Output]) -> None:
+        self._tickets.discard(ticket)
+        self._queue.withdraw(ticket)  # cancelling whoever waits for it cancels the future itself
+        if not future.cancelled():
+            future.exception()  # asyncio complains of errors that nobody looked at: a closed request does not
+
+    def has_room(self, item: Item) -> bool:
+        """Whether `submit` would not wait."""
+        return self._queue.has_room(self, item.cost)
+
+    def close(self) -> None:
+        """The caller has its answer or has gone: what has not started never will, what runs may stop."""
+        self._timer.cancel()
+        for ticket in list(self._tickets):
+            ticket.future.cancel()
+            self._queue.withdraw(ticket)
+        self._queue.leave(self)
+
+    def _expire(self) -> None:
+        self._queue.turn_away(self, _too_late())
+        for ticket in list(self._tickets):
+            if ticket.started is None:
+                self._queue.withdraw(ticket)
+                ticket.future.set_exception(_too_late())
+
+
+def _too_late() -> DeadlineExceeded:
+    return DeadlineExceeded("the deadline passed while the request was waiting for its model")
+
+
+class FairQueue:
+    """The items that wait for one model. `wake` is called, soon after, when there are new ones."""
+
+    def __init__(self, *, bound: int, shape: Callable[[Item], Hashable], wake: Callable[[], None]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.bound = bound
+        self.cost = 0
+        self._claimed = 0
+        self._shape = shape
+        self._wake = wake
+        self._waking = False
+        self._entries: dict[Hashable, list[_Entry]] = {}
+        self._virtual_time = 0.0
+        self._numbers = itertools.count()
+        self._gate: deque[tuple[Flow, int, asyncio.Future[None]]] = deque()
+        self._cost_per_second = 0.0
+
+    # Letting requests in.
+
+    def check(self, cost: int) -> None:
+        """Raises `Overloaded` where a request of this cost would not be let in."""
+        if self._gate or self._claimed + cost > self.bound:
+            raise Overloaded("the model's queue is full", retry_after_seconds=self.drain_seconds())
+
+    def open(self, cost: int, deadline: float) -> Flow:
+        """Let a request in; `deadline` is a time of the loop's clock. Raises `Overloaded`."""
+        self.check(cost)
+        self._claimed += cost
+        return Flow(self, cost, deadline)
+
+    def leave(self, flow: Flow) -> None:
+        self._claimed -= flow.share
+        flow.reserved = flow.queued = 0
+        self._open_gate()
+
+    def drain_seconds(self) -> float:
+        """How long what is queued now will take, by the speed of late; one second where none is known."""
+        return self.cost / self._cost_per_second if self._cost_per_second else 1.0
+
+    def served(self, cost: int, seconds: float) -> None:
+        """Note how long the model took for `cost`, for the estimate of `drain_seconds`."""
+        if seconds > 0:
+            speed = cost / seconds
+            self._cost_per_second += SMOOTHING * (speed - self._cost_per_second) if self._cost_per_second else speed
+
+    # Room for what a request has beyond its reservation.
+
+    async def claim(self, flow: Flow, cost: int) -> None:
+        """Wait for room for one item and take it."""
+        if self.has_room(flow, cost):
+            self._take_room(flow, cost)
+            return
+        waiter = self.loop.create_future()
+        self._gate.append((flow, cost, waiter))
+        self._open_gate()
+        try:
+            await waiter
+        except asyncio.CancelledError:
+            if waiter.cancelled():
+                self._gate = deque(entry for entry in self._gate if entry[2] is not waiter)
+                self._open_gate()
+            else:  # the room was given in the same turn of the loop
+                self.give_back(flow, cost)
+            raise
+
+    def give_back(self, flow: Flow, cost: int) -> None:
+        self._take_room(flow, -cost)
+        self._open_gate()
+
+    def has_room(self, flow: Flow, cost: int) -> bool:
+        """Within its reservation a request goes on at once; beyond it, behind those that wait already."""
+        return flow.queued + cost <= flow.reserved or (not self._gate and self._fits(flow, cost))
+
+    def turn_away(self, flow: Flow, error: EkibenError) -> None:
+        """What of a request waits for room waits no longer."""
+        for _, _, waiter in (entry for entry in self._gate if entry[0] is flow):
+            if not waiter.done():
+                waiter.set_exception(error)
+        self._gate = deque(entry for entry in self._gate if entry[0] is not flow)
+        self._open_gate()
+
+    def _fits(self, flow: Flow, cost: int) -> bool:
+        """Within the bound; and where nothing waits, an item that is larger than the bound has its turn too."""
+        share = max(flow.reserved, flow.queued + cost)
+        return self._claimed - flow.share + share <= self.bound or self.cost == 0
+
+    def _open_gate(self) -> None:
+        while self._gate and self._fits(*self._gate[0][:2]):
+            flow, cost, waiter = self._gate.popleft()
+            if not waiter.done():
+                self._take_room(flow, cost)
+                waiter.set_result(None)
+
+    def _take_room(self, flow: Flow, cost: int) -> None:
+        self._claimed -= flow.share
+        flow.queued += cost
+        self.cost += cost
+        self._claimed += flow.share
+
+    # The queue itself.
+
+    def push(self, flow: Flow, item: Item) -> Ticket:
+        """Queue an item that `claim` has made room for."""
+        start_tag = max(self._virtual_time, flow.finish_tag)
+        flow.finish_tag = start_tag + item.cost
+        ticket = Ticket(item, flow, start_tag, self.loop.time(), self.loop.create_future())
+        entry = _Entry(start_tag, next(self._numbers), ticket)
+        heapq.heappush(self._entries.setdefault(self._shape(item), []), entry)
+        if not self._waking:
+            # After this turn of the loop, so that items submitted together can share a batch.
+            self._waking = True
+            self.loop.call_soon(self._wake_up)
+        return ticket
+
+    def _wake_up(self) -> None:
+        self._waking = False
+        self._wake()
+
+    def take(self, limit: int) -> Sequence[Ticket]:
+        """The next item in fair order, and the next ones of its shape, up to `limit`; they count as started."""
+        batch: list[Ticket] = []
+        key = self._first()
+        now = self.loop.time()
+        while key is not None and len(batch) < limit and key in self._entries:
+            ticket = heapq.heappop(self._entries[key]).ticket
+            ticket.started = now
+            self._take_room(ticket.flow, -ticket.item.cost)
+            batch.append(ticket)
+            self._drop_dead(key)
+        if batch:
+            self._virtual_time = max(self._virtual_time, batch[0].start_tag)
+            self._open_gate()
+        return batch
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Take a ticket out if it has not started; its entry goes when it comes to the front."""
+        if ticket.started is None:
+            ticket.started = self.loop.time()
+            self.give_back(ticket.flow, ticket.item.cost)
+
+    def _first(self) -> Hashable | None:
+        for key in list(self._entries):
+            self._drop_dead(key)
+        return min(self._entries, key=lambda key: self._entries[key][0], default=None)
+
+    def _drop_dead(self, key: Hashable) -> None:
+        entries = self._entries[key]
+        while entries and entries[0].ticket.started is not None:
+            heapq.heappop(entries)
+        if not entries:
+            del self._entries[key]

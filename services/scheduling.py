@@ -1,0 +1,261 @@
+"""The two ways of working off a queue, one for each runner protocol.
+
+Neither waits for a batch to fill: whenever a worker is free it takes what is queued. A batch that fails is
+split and tried again, so that only the guilty item fails.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
+
+from models.task import Item, Output
+from services.queueing import FairQueue, Ticket
+from services.stepwise import Batch, Row, StepwiseModel
+
+OnBatch = Callable[[int, int], None]
+"""Told the size of each batch that starts, and the cost that still waits."""
+
+
+class Scheduler(Protocol):
+    queue: FairQueue
+
+    def wake(self) -> None:
+        """There are new items in the queue."""
+
+
+def isolate(execute: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[Any]) -> list[Any]:
+    """Each item's result, or the exception that is its own: a batch that fails is tried again in halves."""
+    try:
+        results = list(execute(items))
+        if len(results) != len(items):
+            raise RuntimeError(f"{len(items)} items gave {len(results)} results")
+        return results
+    except BaseException as error:  # whatever ends a worker must not end the server
+        if len(items) == 1:
+            return [error if isinstance(error, Exception) else RuntimeError(f"the worker died of {error!r}")]
+        half = len(items) // 2
+        return isolate(execute, items[:half]) + isolate(execute, items[half:])
+
+
+def settle(ticket: Ticket, result: Any, now: float) -> None:
+    """Give a ticket its result, unless nobody waits for it any more."""
+    ticket.finished = now
+    if ticket.gone:
+        return
+    if isinstance(result, BaseException):
+        ticket.future.set_exception(result)
+    else:
+        ticket.future.set_result(result)
+
+
+class OneShotScheduler:
+    """Workers that each take a batch, run it in a thread, and hand out the outputs."""
+
+    queue: FairQueue
+
+    def __init__(
+        self,
+        execute: Callable[[Sequence[Item]], Sequence[Output]],
+        *,
+        executor: Executor,
+        workers: int,
+        max_batch: int,
+        on_batch: OnBatch = lambda size, queue_cost: None,
+    ) -> None:
+        self._execute = execute
+        self._executor = executor
+        self._workers = self._idle = workers
+        self._max_batch = max_batch
+        self._on_batch = on_batch
+        self._loop = asyncio.get_running_loop()
+
+    def wake(self) -> None:
+        while self._idle and (batch := self.queue.take(self._max_batch)):
+            self._idle -= 1
+            self._on_batch(len(batch), self.queue.cost)
+            running = self._loop.run_in_executor(self._executor, self._run, batch)
+            running.add_done_callback(partial(self._finish, batch))
+
+    def _run(self, batch: Sequence[Ticket]) -> list[Any]:
+        return isolate(self._execute, [ticket.item for ticket in batch])
+
+    def _finish(self, batch: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
+        busy = self._workers - self._idle
+        self._idle += 1
+        self.wake()
+        now = self._loop.time()
+        failure = done.exception()
+        results = [failure] * len(batch) if failure else done.result()
+        for ticket, result in zip(batch, results, strict=True):
+            settle(ticket, result, now)
+        self.queue.served(sum(ticket.item.cost for ticket in batch), (now - (batch[0].started or now)) / busy)
+
+
+@dataclass(eq=False)
+class _Joining:
+    """Rows that were encoded and wait for the next step, and whom they are for."""
+
+    batch: Batch
+    tickets: dict[Row, Ticket]
+
+
+class StepwiseScheduler:
+    """One thread encodes what is queued while another steps the rows that are under way.
+
+    Rows of all requests share each step. Between two steps those that are done or whose caller has gone
+    leave, and those that were encoded meanwhile join.
+    """
+
+    queue: FairQueue
+
+    def __init__(
+        self,
+        model: StepwiseModel,
+        *,
+        executor: Executor,
+        max_rows: int,
+        max_encode: int,
+        on_batch: OnBatch = lambda size, queue_cost: None,
+    ) -> None:
+        self._model = model
+        self._executor = executor
+        self._max_rows = max_rows
+        self._max_encode = max_encode
+        self._on_batch = on_batch
+        self._loop = asyncio.get_running_loop()
+        self._rows = 0
+        self._tickets: dict[Row, Ticket] = {}
+        self._batches: list[Batch] = []
+        self._joining: list[_Joining] = []
+        self._encoding = False
+        self._stepping = False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+        return self._rows == 0 and not self._encoding and not self._stepping
+
+    def wake(self) -> None:
+        """Start what can be started: an encoding, a step, or both."""
+        if not self._encoding and (room := min(self._max_encode, self._max_rows - self._rows)) > 0:
+            tickets = self.queue.take(room)
+            if tickets:
+                self._encoding = True
+                self._rows += len(tickets)
+                running = self._loop.run_in_executor(self._executor, self._encode, tickets)
+                running.add_done_callback(partial(self._encoded, tickets))
+        if not self._stepping and (self._joining or self._batches):
+            self._stepping = True
+            joining, self._joining = self._joining, []
+            for each in joining:
+                self._tickets |= each.tickets
+            gone = {row for row, ticket in self._tickets.items() if ticket.gone}
+            batches = [*self._batches, *(each.batch for each in joining)]
+            self._on_batch(len(self._tickets) - len(gone), self.queue.cost)
+            running_step = self._loop.run_in_executor(self._executor, self._step, batches, gone)
+            running_step.add_done_callback(self._stepped)
+
+    # In a thread.
+
+    def _encode(self, tickets: Sequence[Ticket]) -> list[Any]:
+        """For each ticket its error, or None; for all the others together, their rows."""
+        started: list[_Joining] = []
+
+        def start(some: Sequence[Ticket]) -> list[None]:
+            batch = self._model.start([ticket.item for ticket in some])
+            started.append(_Joining(batch, dict(zip(batch.rows, some, strict=True))))
+            return [None] * len(some)
+
+        return [isolate(start, tickets), started]
+
+    def _step(self, batches: Sequence[Batch], gone: set[Row]) -> tuple[list[Batch], list[tuple[Row, Any]]]:
+        """Let rows leave and join, and step the others: the batches after it, and the rows that ended."""
+        ended: list[tuple[Row, Any]] = [(row, None) for row in gone]
+        current: list[Batch] = []
+        for batch in batches:
+            current += self._sweep(batch, gone, ended)
+        current = self._merge(current)
+        after: list[Batch] = []
+        for batch in current:
+            after += self._step_one(batch, ended)
+        return after, ended
+
+    def _sweep(self, batch: Batch, gone: set[Row], ended: list[tuple[Row, Any]]) -> list[Batch]:
+        """The batch without the rows that are done or gone."""
+        stay = []
+        for place, row in enumerate(batch.rows):
+            if row in gone:
+                continue
+            if row.done:
+                ended.append((row, _result(row)))
+            else:
+                stay.append(place)
+        if not stay:
+            return []
+        return [batch if len(stay) == len(batch.rows) else self._model.keep(batch, stay)]
+
+    def _merge(self, batches: Sequence[Batch]) -> list[Batch]:
+        """As few batches as can be: those whose rows can share a step become one."""
+        groups: list[list[Batch]] = []
+        for batch in batches:
+            group = next((group for group in groups if self._model.can_join(group[0], batch)), None)
+            if group is None:
+                groups.append([batch])
+            else:
+                group.append(batch)
+        return [self._model.join(group) if len(group) > 1 else group[0] for group in groups]
+
+    def _step_one(self, batch: Batch, ended: list[tuple[Row, Any]]) -> list[Batch]:
+        try:
+            self._model.step(batch)
+        except Exception as error:
+            if len(batch.rows) == 1:
+                ended.append((batch.rows[0], error))
+                return []
+            half = len(batch.rows) // 2
+            places = range(len(batch.rows))
+            parts = [self._model.keep(batch, places[:half]), self._model.keep(batch, places[half:])]
+            return [after for part in parts for after in self._step_one(part, ended)]
+        return self._sweep(batch, set(), ended)
+
+    # On the loop again.
+
+    def _encoded(self, tickets: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
+        self._encoding = False
+        failure = done.exception()
+        errors, started = ([failure] * len(tickets), []) if failure else done.result()
+        now = self._loop.time()
+        for ticket, error in zip(tickets, errors, strict=True):
+            if error is not None:
+                self._rows -= 1
+                settle(ticket, error, now)
+        self._joining += started
+        self.wake()
+
+    def _stepped(self, done: asyncio.Future[tuple[list[Batch], list[tuple[Row, Any]]]]) -> None:
+        self._stepping = False
+        if failure := done.exception():  # not one row's fault: none of them can go on
+            self._batches, ended = [], [(row, failure) for row in self._tickets]
+        else:
+            self._batches, ended = done.result()
+        now = self._loop.time()
+        for row, result in ended:
+            ticket = self._tickets.pop(row)
+            self._rows -= 1
+            settle(ticket, result, now)
+            self.queue.served(ticket.item.cost, (now - (ticket.started or now)) / max(1, self._rows + 1))
+        self.wake()
+
+
+def _result(row: Row) -> Any:
+    if row.error is not None:
+        return row.error
+    try:
+        return row.search.result()
+    except Exception as error:
+        return error

@@ -1,0 +1,211 @@
+"""Running a stepwise model: rows that share decoder steps, join between them, and leave when they are done.
+
+A `Batch` holds the tensors of its rows stacked along the batch axis, so that a step copies nothing but its
+own ids: the decoder's outputs are the next step's inputs. Only where rows join or leave are they copied. Rows
+of different lengths along an axis that has a mask are padded to the longest; the mask says which places are
+real, so padding may lie anywhere, and places that are padding for every row are cut out when rows leave.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from models.model import Graph, Stepwise, Tensor
+from models.task import Array, Item, TokenSearch
+
+
+class RunsGraph(Protocol):
+    """What a session is to this module."""
+
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        """The outputs in the order in which the graph declares them."""
+
+
+@dataclass(eq=False)
+class Row:
+    """One item on its way through the decoder."""
+
+    item: Item
+    search: TokenSearch
+    token: int = 0
+    position: int = 0
+    error: Exception | None = None
+    done: bool = False
+
+    def choose(self, logits: Array) -> None:
+        """Let the search choose from logits `[step, vocabulary]`; its error is this row's alone."""
+        try:
+            token = self.search.choose(logits)
+        except Exception as error:
+            self.error, self.done = error, True
+            return
+        self.position += len(logits)
+        self.done = token is None
+        self.token = token or 0
+
+
+@dataclass(eq=False)
+class Batch:
+    """Rows that share steps: their state, context and masks, stacked."""
+
+    rows: list[Row]
+    tensors: dict[str, Array]
+    masks: dict[str, Array]
+    """By axis: `[batch, length]`, 1 where a row has something of its own."""
+
+
+class StepwiseModel:
+    """The arithmetic of one stepwise model; it waits for nobody and knows no queue."""
+
+    def __init__(self, protocol: Stepwise, encoder: RunsGraph, decoder: RunsGraph) -> None:
+        self._protocol = protocol
+        self._encoder = encoder
+        self._decoder = decoder
+        decoder_inputs = {tensor.name: tensor for tensor in protocol.decoder.inputs}
+        self._state = {output: decoder_inputs[name] for output, name in protocol.state.items()}
+        self._kept = [*self._state.values(), *protocol.context]
+        self._dtype = {tensor.name: np.dtype(tensor.dtype) for tensor in protocol.decoder.inputs}
+
+    def shape(self, item: Item) -> tuple[object, ...]:
+        """Items of equal shape can be encoded together: all but the axes that have a mask, and the prompt's length."""
+        assert item.search is not None
+        sizes: list[object] = [len(item.search.prompt)]
+        for tensor in self._protocol.encoder.inputs:
+            if tensor.name in item.inputs:
+                axes = [axis for axis in tensor.axes if axis != "batch"]
+                actual = zip(axes, item.inputs[tensor.name].shape, strict=True)
+                sizes.extend(size for axis, size in actual if axis not in self._protocol.masks)
+        return tuple(sizes)
+
+    def start(self, items: Sequence[Item]) -> Batch:
+        """Encode items of one shape and feed the decoder their prompts; each row has chosen its first token."""
+        rows = [Row(item, item.search) for item in items if item.search is not None]
+        inputs, masks = self._encoder_inputs(items)
+        encoded = _named(self._protocol.encoder, self._encoder.run(inputs))
+        tensors = {tensor.name: encoded[tensor.name] for tensor in self._protocol.context}
+        tensors |= {tensor.name: _empty_state(tensor, len(rows)) for tensor in self._state.values()}
+        for tensor in self._kept:
+            for axis, length in zip(tensor.axes, tensors[tensor.name].shape, strict=True):
+                if isinstance(axis, str) and axis != "batch":
+                    masks.setdefault(axis, np.ones((len(rows), length), np.int64))
+        batch = Batch(rows, tensors, masks)
+        prompts = np.array([row.search.prompt for row in rows])
+        self._decode(batch, prompts)
+        return batch
+
+    def step(self, batch: Batch) -> None:
+        """One token for every row of the batch."""
+        self._decode(batch, np.array([[row.token] for row in batch.rows]))
+
+    def _decode(self, batch: Batch, tokens: Array) -> None:
+        protocol, rows = self._protocol, batch.rows
+        positions = np.array([row.position for row in rows])
+        feeds = {
+            **batch.tensors,
+            **{name: batch.masks[axis] for axis, name in protocol.masks.items()},
+            protocol.tokens: tokens,
+            protocol.positions: positions,
+        }
+        feeds = {name: array.astype(self._dtype[name], copy=False) for name, array in feeds.items()}
+        outputs = _named(protocol.decoder, self._decoder.run(feeds))
+        for name, tensor in self._state.items():
+            self._grow_masks(batch, tensor, outputs[name])
+            batch.tensors[tensor.name] = outputs[name]
+        for row, logits in zip(rows, outputs[protocol.logits], strict=True):
+            row.choose(logits)
+
+    def _grow_masks(self, batch: Batch, tensor: Tensor, after: Array) -> None:
+        """What a step adds along an axis of the state is real for every row."""
+        for place, axis in enumerate(tensor.axes):
+            if axis in batch.masks and isinstance(axis, str):
+                mask = batch.masks[axis]
+                if added := after.shape[place] - mask.shape[1]:
+                    batch.masks[axis] = np.concatenate([mask, np.ones((len(mask), added), mask.dtype)], axis=1)
+
+    def can_join(self, first: Batch, second: Batch) -> bool:
+        """Rows share a step when they differ only along axes that have a mask."""
+        return all(
+            axis in self._protocol.masks or mask.shape[1] == second.masks[axis].shape[1]
+            for axis, mask in first.masks.items()
+        )
+
+    def join(self, batches: Sequence[Batch]) -> Batch:
+        """One batch of the rows of several, padded to the longest of them."""
+        first = batches[0]
+        lengths = {axis: max(batch.masks[axis].shape[1] for batch in batches) for axis in first.masks}
+        masks = {
+            axis: np.concatenate([_pad(batch.masks[axis], 1, length) for batch in batches])
+            for axis, length in lengths.items()
+        }
+        tensors = {}
+        for tensor in self._kept:
+            parts = []
+            for batch in batches:
+                array = batch.tensors[tensor.name]
+                for place, axis in enumerate(tensor.axes):
+                    if isinstance(axis, str) and axis in lengths:
+                        array = _pad(array, place, lengths[axis])
+                parts.append(array)
+            tensors[tensor.name] = np.concatenate(parts, axis=tensor.batch_axis)
+        return Batch([row for batch in batches for row in batch.rows], tensors, masks)
+
+    def keep(self, batch: Batch, places: Sequence[int]) -> Batch:
+        """A batch of some of its rows, without what was padding for all of them."""
+        masks = {axis: mask[places] for axis, mask in batch.masks.items()}
+        used = {
+            axis: np.flatnonzero(mask.any(axis=0))
+            for axis, mask in masks.items()
+            if axis in self._protocol.masks and not mask.any(axis=0).all()
+        }
+        tensors = {}
+        for tensor in self._kept:
+            array = batch.tensors[tensor.name].take(places, axis=tensor.batch_axis)
+            for place, axis in enumerate(tensor.axes):
+                if isinstance(axis, str) and axis in used:
+                    array = array.take(used[axis], axis=place)
+            tensors[tensor.name] = array
+        masks |= {axis: masks[axis][:, columns] for axis, columns in used.items()}
+        return Batch([batch.rows[place] for place in places], tensors, masks)
+
+    def _encoder_inputs(self, items: Sequence[Item]) -> tuple[dict[str, Array], dict[str, Array]]:
+        """The items' inputs, padded and stacked, and the masks that go with them."""
+        inputs: dict[str, Array] = {}
+        masks: dict[str, Array] = {}
+        mask_names = {name: axis for axis, name in self._protocol.masks.items()}
+        for tensor in self._protocol.encoder.inputs:
+            if tensor.name in mask_names:
+                continue
+            arrays = [item.inputs[tensor.name] for item in items]
+            axes = [axis for axis in tensor.axes if axis != "batch"]
+            for place, axis in enumerate(axes):
+                if isinstance(axis, str):
+                    lengths = [array.shape[place] for array in arrays]
+                    arrays = [_pad(array, place, max(lengths)) for array in arrays]
+                    masks[axis] = (np.arange(max(lengths)) < np.array(lengths)[:, None]).astype(np.int64)
+            inputs[tensor.name] = np.stack(arrays, axis=tensor.batch_axis)
+        for tensor in self._protocol.encoder.inputs:
+            if tensor.name in mask_names:
+                inputs[tensor.name] = masks[mask_names[tensor.name]].astype(tensor.dtype)
+        return inputs, masks
+
+
+def _named(graph: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
+    return {tensor.name: array for tensor, array in zip(graph.outputs, arrays, strict=True)}
+
+
+def _empty_state(tensor: Tensor, rows: int) -> Array:
+    """Zeros, with length 0 along the axes that grow."""
+    sizes = [rows if axis == "batch" else 0 if isinstance(axis, str) else axis for axis in tensor.axes]
+    return np.zeros(sizes, tensor.dtype)
+
+
+def _pad(array: Array, axis: int, length: int) -> Array:
+    missing = length - array.shape[axis]
+    if not missing:
+        return array
+    widths = [(0, missing if place == axis else 0) for place in range(array.ndim)]
+    return np.pad(array, widths)

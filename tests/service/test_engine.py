@@ -1,0 +1,207 @@
+"""The seams for the hard tasks: what speech and translation need fits the contracts of tasks and runners.
+
+`Dictation` is built as speech recognition will be: windows of a recording, each starting where the last one
+ended, with partial answers on the way. `Letters` is built as translation will be: one text, many rows, taken
+in order while others still run. Neither adds anything to `services`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+
+from models.errors import DeadlineExceeded, InvalidInput
+from models.media import PICTURE
+from models.model import Model, OneShot, Stepwise
+from models.task import NEXT, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
+from services.engine import Engine, Timings
+from services.runners import make_runner
+from services.settings import Settings
+from tests.service import tiny_models as tiny
+
+Numbers = list[int]
+
+
+class TinyTask(Task[Model, Parameters]):
+    """What the tasks below share: bytes in, each of them a number."""
+
+    name: ClassVar[str] = "tiny"
+    title: ClassVar[str] = "Tiny"
+    description: ClassVar[str] = "Numbers."
+    inputs = (Input("numbers", PICTURE),)
+    answer_type = Numbers
+    example: ClassVar[Numbers] = []
+    parameters = Parameters
+    models: tuple[Model, ...] = ()
+
+
+class Dictation(TinyTask):
+    """Windows of three numbers; the next one begins after as many numbers as the last one's answer was long."""
+
+    def converse(self, model: Model, request: Request[Parameters]) -> Conversation[Numbers]:
+        recording = list(request.media["numbers"])
+        heard: Numbers = []
+        seek = 0
+        while seek + 3 <= len(recording):
+            [tokens] = yield from run([tiny.cache_item(recording[seek : seek + 3], tiny.Greedy(most=4))])
+            yield Partial(tokens)
+            heard += tokens
+            seek += 1 + len(tokens)
+        return heard
+
+
+def dictate(recording: bytes) -> list[Numbers]:
+    """What `Dictation` hears in each window, by hand."""
+    windows, seek = [], 0
+    while seek + 3 <= len(recording):
+        windows.append(tiny.cache_tokens(recording[seek : seek + 3], tiny.Greedy(most=4)))
+        seek += 1 + len(windows[-1])
+    return windows
+
+
+class Letters(TinyTask):
+    """Every number is a text of its own; all are submitted at once and taken in order."""
+
+    def converse(self, model: Model, request: Request[Parameters]) -> Conversation[Numbers]:
+        texts = [[number] * (1 + number % 4) for number in request.media["numbers"]]
+        yield Submit([tiny.state_item(text, tiny.Greedy(most=3)) for text in texts])
+        written: Numbers = []
+        for _ in texts:
+            tokens = yield NEXT
+            yield Partial(tokens)
+            written += tokens
+        return written
+
+
+@dataclass
+class Doubling(TinyTask):
+    """One item, with hooks to see and to hinder."""
+
+    before: Callable[[], None] = lambda: None
+    closed: threading.Event = field(default_factory=threading.Event)
+
+    def converse(self, model: Model, request: Request[Parameters]) -> Conversation[Any]:
+        try:
+            self.before()
+            numbers = np.frombuffer(request.media["numbers"], np.uint8).astype(np.float32)
+            [output] = yield from run([Item({"numbers": numbers}, cost=10)])
+            return output["doubled"].tolist()
+        finally:
+            self.closed.set()
+
+
+@pytest.fixture
+async def engines(tmp_path: Path) -> AsyncIterator[Callable[..., Engine]]:
+    """Makes engines that serve one tiny model; all are stopped at the end."""
+    made: list[Engine] = []
+
+    def make(protocol: OneShot | Stepwise, *, queue_requests: int = 64) -> Engine:
+        model = tiny.tiny_model(protocol)
+        settings = Settings(device="cpu", models=(model,), queue_requests=queue_requests)
+        engine = Engine(settings)
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        runner = make_runner(model, tiny.tiny_export(model, folder), settings)
+        runner.start()
+        engine.runners[model.id] = runner
+        made.append(engine)
+        return engine
+
+    yield make
+    for engine in made:
+        await engine.stop()
+
+
+async def ask(engine: Engine, task: TinyTask, numbers: bytes, **options: Any) -> Any:
+    [model] = engine.settings.models
+    request = Request({"numbers": numbers}, Parameters())
+    deadline = asyncio.get_running_loop().time() + options.pop("seconds", 60.0)
+    return await engine.answer(task, model, request, deadline=deadline, timings=Timings(), **options)
+
+
+async def test_windows_of_a_recording_follow_from_each_other(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.CACHE)
+    recordings = [bytes(range(start, start + 30)) for start in range(8)]
+    answers = await asyncio.gather(*(ask(engine, Dictation(), recording) for recording in recordings))
+    assert answers == [sum(dictate(recording), []) for recording in recordings]
+
+
+async def test_partial_answers_come_in_order_before_the_whole(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.CACHE)
+    recording = bytes(range(40))
+    heard: list[Numbers] = []
+
+    async def listen(tokens: Numbers) -> None:
+        heard.append(tokens)
+
+    answer = await ask(engine, Dictation(), recording, on_partial=listen)
+    assert len(heard) > 3
+    assert heard == dictate(recording)
+    assert answer == sum(heard, [])
+
+
+async def test_one_text_becomes_many_rows_beside_those_of_others(engines: Callable[..., Engine]) -> None:
+    # The queue's bound is far below the rows of one text: what does not fit yet waits.
+    engine = engines(tiny.STATE, queue_requests=4)
+    texts = [bytes(range(start, start + 60)) for start in (0, 50, 100)]
+    answers = await asyncio.gather(*(ask(engine, Letters(), text) for text in texts))
+    for text, answer in zip(texts, answers, strict=True):
+        rows = [tiny.state_tokens([number] * (1 + number % 4), tiny.Greedy(most=3)) for number in text]
+        assert answer == sum(rows, [])
+
+
+async def test_a_conversation_may_run_without_any_item(engines: Callable[..., Engine]) -> None:
+    assert await ask(engines(tiny.CACHE), Dictation(), b"") == []
+
+
+async def test_an_error_in_the_conversation_is_the_answer(engines: Callable[..., Engine]) -> None:
+    def refuse() -> None:
+        raise InvalidInput.of("numbers", "are not to my taste")
+
+    engine = engines(tiny.ONE_SHOT)
+    with pytest.raises(InvalidInput, match="not to my taste"):
+        await ask(engine, Doubling(refuse), b"\1")
+    assert await ask(engine, Doubling(), b"\1\2") == [2, 4]
+
+
+async def test_a_deadline_that_passes_while_decoding_is_answered_and_nothing_runs(
+    engines: Callable[..., Engine],
+) -> None:
+    engine = engines(tiny.ONE_SHOT)
+    with pytest.raises(DeadlineExceeded):
+        await ask(engine, Doubling(), b"\1", seconds=0.0)
+    assert await ask(engine, Doubling(), b"\1") == [2]
+
+
+async def test_a_conversation_is_closed_when_its_caller_goes_away(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.ONE_SHOT)
+    inside, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        inside.set()
+        go_on.wait()
+
+    task = Doubling(wait)
+    asking = asyncio.ensure_future(ask(engine, task, b"\1"))
+    await asyncio.to_thread(inside.wait)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    assert not task.closed.is_set(), "a thread is still in it"
+    go_on.set()
+    assert await asyncio.to_thread(task.closed.wait, 10)
+    assert engine.runners["tiny"].queue.cost == 0
+
+
+async def test_requests_of_different_lengths_share_a_one_shot_model(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.ONE_SHOT)
+    asked = [bytes(range(length)) for length in (1, 5, 3, 5, 1, 9, 5, 5)]
+    answers = await asyncio.gather(*(ask(engine, Doubling(), numbers) for numbers in asked))
+    assert answers == [[2 * number for number in numbers] for numbers in asked]

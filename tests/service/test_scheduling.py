@@ -1,0 +1,243 @@
+"""Whatever arrives, fails, is cancelled or comes too late: every request gets one answer, its own."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import DeadlineExceeded, EkibenError, Overloaded
+from models.task import Item
+from services.queueing import FairQueue, Flow
+from services.scheduling import OneShotScheduler, StepwiseScheduler
+from tests.service import tiny_models as tiny
+from tests.service.simulation import SimulatedExecutor, simulate
+from tests.service.test_stepwise import load
+
+BOUND = 40
+
+
+@dataclass
+class Caller:
+    """One request of a simulation, and what became of it."""
+
+    arrival: float
+    costs: Sequence[int]
+    shape: int
+    patience: float
+    leaves_after: float | None = None
+    fault: type[BaseException] | None = None
+    outcome: Any = None
+    outcomes: int = 0
+
+
+@dataclass
+class Trace:
+    """What a simulation's model saw."""
+
+    executed: list[tuple[float, Caller, int]] = field(default_factory=list)
+    batches: list[int] = field(default_factory=list)
+    highest_cost: int = 0
+
+
+def item(caller: Caller, place: int) -> Item:
+    marked = np.zeros(caller.shape, np.float32)
+    tagged = np.array((caller, place), dtype=object)  # the model sees whose item it is
+    return Item({"numbers": marked, "tag": tagged}, cost=caller.costs[place])
+
+
+async def play(callers: Sequence[Caller], *, workers: int, max_batch: int) -> Trace:
+    loop = asyncio.get_running_loop()
+    trace = Trace()
+
+    def execute(items: Sequence[Item]) -> list[tuple[Caller, int]]:
+        tags = [tuple(each.inputs["tag"]) for each in items]
+        assert len({each.inputs["numbers"].shape for each in items}) == 1, "shapes were mixed"
+        for caller, _ in tags:
+            if caller.fault:
+                raise caller.fault("this item is at fault")
+        trace.batches.append(len(items))
+        trace.executed += [(loop.time(), caller, place) for caller, place in tags]
+        return tags
+
+    scheduler = OneShotScheduler(
+        execute, executor=SimulatedExecutor(loop, lambda: 1.0), workers=workers, max_batch=max_batch
+    )
+    queue = FairQueue(bound=BOUND, shape=lambda each: each.inputs["numbers"].shape, wake=scheduler.wake)
+    scheduler.queue = queue
+
+    async def call(caller: Caller) -> None:
+        await asyncio.sleep(caller.arrival)
+        try:
+            flow = queue.open(min(caller.costs[0], BOUND), loop.time() + caller.patience)
+        except Overloaded as error:
+            finish(caller, error)
+            return
+        try:
+            async with asyncio.timeout(caller.leaves_after):
+                finish(caller, await converse(caller, flow))
+        except (EkibenError, TimeoutError, ArithmeticError, RuntimeError) as error:
+            finish(caller, error)
+        finally:
+            flow.close()
+
+    async def converse(caller: Caller, flow: Flow) -> list[Any]:
+        tickets = []
+        for place in range(len(caller.costs)):
+            tickets.append(await flow.submit(item(caller, place)))
+            trace.highest_cost = max(trace.highest_cost, queue.cost)
+        return [await ticket.future for ticket in tickets]
+
+    await asyncio.gather(*map(call, callers))
+    await asyncio.sleep(100)  # whatever still runs for those that left
+    assert queue.cost == 0
+    queue.check(BOUND)  # all that was claimed was given back
+    assert queue.take(1) == []
+    return trace
+
+
+def finish(caller: Caller, outcome: Any) -> None:
+    caller.outcome = outcome
+    caller.outcomes += 1
+
+
+callers = st.builds(
+    Caller,
+    arrival=st.integers(0, 20).map(float),
+    costs=st.lists(st.integers(1, 15), min_size=1, max_size=6),
+    shape=st.integers(1, 3),
+    patience=st.sampled_from([0.5, 2.5, 7.5, 1000.0]),
+    leaves_after=st.sampled_from([None, None, None, 0.25, 1.25, 4.75]),
+    fault=st.sampled_from([None, None, None, None, ArithmeticError, SystemExit]),
+)
+
+
+@settings(deadline=None)
+@given(st.lists(callers, max_size=30), st.integers(1, 3), st.integers(1, 5))
+def test_every_request_gets_exactly_one_answer_and_its_own(
+    everyone: list[Caller], workers: int, max_batch: int
+) -> None:
+    trace = simulate(lambda: play(everyone, workers=workers, max_batch=max_batch))
+    assert trace.highest_cost <= BOUND
+    assert all(size <= max_batch for size in trace.batches)
+    for caller in everyone:
+        assert caller.outcomes == 1
+        executed = [(when, place) for when, who, place in trace.executed if who is caller]
+        if isinstance(caller.outcome, list):
+            assert [place for _, place in caller.outcome] == list(range(len(caller.costs))), "its order was lost"
+            assert len(executed) == len(caller.costs), "something ran twice"
+            assert all(who is caller for who, _ in caller.outcome), "somebody else's answer"
+            assert caller.fault is None
+        elif isinstance(caller.outcome, ArithmeticError | RuntimeError):
+            assert caller.fault, "somebody else's fault"
+        elif isinstance(caller.outcome, Overloaded):
+            assert not executed
+        for when, _ in executed:  # a run takes one second: it started that much earlier
+            assert when - 1.0 <= caller.arrival + caller.patience, "it ran after its deadline"
+            if caller.leaves_after is not None:
+                assert when - 1.0 <= caller.arrival + caller.leaves_after, "it ran for nobody"
+
+
+def test_a_lone_item_does_not_wait_for_company() -> None:
+    caller = Caller(arrival=0, costs=[1], shape=1, patience=1000)
+    trace = simulate(lambda: play([caller], workers=1, max_batch=32))
+    assert trace.executed[0][0] == pytest.approx(1.0)
+
+
+def test_a_short_request_does_not_wait_for_a_long_one() -> None:
+    long = Caller(arrival=0, costs=[1] * 30, shape=1, patience=1000)
+    short = Caller(arrival=1.5, costs=[1], shape=1, patience=1000)
+    trace = simulate(lambda: play([long, short], workers=1, max_batch=1))
+    [served] = [when for when, who, _ in trace.executed if who is short]
+    assert served <= 1.5 + 3
+    assert isinstance(long.outcome, list)
+
+
+def test_requests_share_a_model_by_cost() -> None:
+    dear = Caller(arrival=0, costs=[8] * 4, shape=1, patience=1000)
+    cheap = Caller(arrival=0, costs=[1] * 8, shape=1, patience=1000)
+    trace = simulate(lambda: play([dear, cheap], workers=1, max_batch=1))
+    order = [who is cheap for _, who, _ in trace.executed]
+    assert sum(order[:10]) == 8, "eight cheap items cost what one dear item does"
+
+
+def test_a_queue_that_is_full_refuses_and_says_when_to_come_back() -> None:
+    crowd = [Caller(arrival=0, costs=[10], shape=1, patience=1000) for _ in range(8)]
+    simulate(lambda: play(crowd, workers=1, max_batch=1))
+    refused = [caller.outcome for caller in crowd if isinstance(caller.outcome, Overloaded)]
+    assert len(refused) == 4
+    assert all(error.retry_after_seconds > 0 for error in refused)
+
+
+def test_what_cannot_start_in_time_never_runs() -> None:
+    crowd = [Caller(arrival=0, costs=[1], shape=1, patience=2.5) for _ in range(8)]
+    trace = simulate(lambda: play(crowd, workers=1, max_batch=1))
+    assert len(trace.executed) == 3
+    assert sum(isinstance(caller.outcome, DeadlineExceeded) for caller in crowd) == 5
+
+
+requests = st.tuples(
+    st.integers(0, 12).map(float),
+    st.tuples(*[st.integers(0, 9)] * 3),
+    st.builds(tiny.Greedy, most=st.integers(0, 9), fail_at=st.sampled_from([None, None, None, 0, 2])),
+    st.sampled_from([None, None, None, 0.75, 3.25]),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("tiny")
+
+
+@settings(deadline=None, max_examples=60)
+@given(everyone=st.lists(requests, max_size=12), max_rows=st.integers(1, 4), max_encode=st.integers(1, 3))
+def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
+    folder: Path, everyone: list[Any], max_rows: int, max_encode: int
+) -> None:
+    async def run() -> list[Any]:
+        loop = asyncio.get_running_loop()
+        model = load(tiny.CACHE, folder)
+        sizes: list[int] = []
+        scheduler = StepwiseScheduler(
+            model,
+            executor=SimulatedExecutor(loop, lambda: 1.0),
+            max_rows=max_rows,
+            max_encode=max_encode,
+            on_batch=lambda size, cost: sizes.append(size),
+        )
+        queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
+
+        async def call(arrival: float, features: Any, search: tiny.Greedy, leaves_after: float | None) -> Any:
+            await asyncio.sleep(arrival)
+            flow = queue.open(10, loop.time() + 1000)
+            fresh = tiny.Greedy(search.prompt, search.most, search.fail_at)
+            try:
+                async with asyncio.timeout(leaves_after):
+                    ticket = await flow.submit(tiny.cache_item(features, fresh))
+                    return await ticket.future
+            except (ArithmeticError, TimeoutError) as error:
+                return error
+            finally:
+                flow.close()
+
+        results = await asyncio.gather(*(call(*each) for each in everyone))
+        await asyncio.sleep(100)
+        assert queue.cost == 0
+        assert scheduler.idle, "a row was left behind"
+        assert max(sizes, default=0) <= max_rows
+        return results
+
+    for (_, features, search, leaves_after), result in zip(everyone, simulate(run), strict=True):
+        if isinstance(result, TimeoutError):
+            assert leaves_after is not None
+        elif isinstance(result, ArithmeticError):
+            assert search.fail_at is not None
+        else:
+            assert result == tiny.cache_tokens(features, search)
