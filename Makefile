@@ -8,10 +8,10 @@ STAMP := $(VENV)/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve export test lint bento lock clean
+.PHONY: help setup serve export test lint bento bentocheck lock clean
 
 help: ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(STAMP): pyproject.toml requirements/all.txt
 	@echo "Making $(VENV): a few minutes the first time"
@@ -39,6 +39,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 bento: export ## pack the service and its models into a bento
 	@$(VENV)/bin/bentoml build
+
+bentocheck: export ## serve the bento from an environment that holds its requirements and nothing else
+	$(RUN) -m tests.bento_in_clean_environment
 
 lock: $(STAMP) ## resolve the dependencies anew into requirements/
 	$(RUN) -m pip install --quiet uv

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
-from bentoml.exceptions import NotFound
 
 from models.manifest import Manifest, declaration_digest
 from models.model import Graph, Model
@@ -34,13 +33,14 @@ class Export:
 
 
 def find_export(model: Model) -> Export:
-    """The newest export of `model`. Raises `ExportMissing`."""
-    advice = f"run `make export MODELS={model.id}`"
-    try:
-        folder = Path(bentoml.models.get(f"{model.id}:latest").path)
-    except NotFound:
-        raise ExportMissing(f"{model.id} is not exported: {advice}") from None
-    manifest = Manifest.read(folder)
-    if manifest.declaration != declaration_digest(model):
-        raise ExportMissing(f"{model.id} was exported from another declaration of it: {advice}")
-    return Export(folder, manifest)
+    """The newest export of `model` as it is declared now. Raises `ExportMissing`.
+
+    Not simply the newest: a bento that was packed before the declaration changed finds its own.
+    """
+    stored = sorted(bentoml.models.list(model.id), key=lambda each: each.creation_time, reverse=True)
+    exports = [Export(Path(each.path), Manifest.read(Path(each.path))) for each in stored]
+    for export in exports:
+        if export.manifest.declaration == declaration_digest(model):
+            return export
+    state = "was exported from another declaration of it" if exports else "is not exported"
+    raise ExportMissing(f"{model.id} {state}: run `make export MODELS={model.id}`")

@@ -25,7 +25,24 @@ class GatewayService(Service[Any]):  # type: ignore[misc]
 
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         logs.configure()
-        return Edge(system=cast(ASGIApp, super().to_asgi(is_main)), application=app)
+        system = cast(ASGIApp, super().to_asgi(is_main))
+        return Edge(system=system, application=traced(app) if settings.tracing_endpoint else app)
+
+
+def traced(application: ASGIApp) -> ASGIApp:
+    """A span for each request, by the tracer that BentoML configures."""
+    from bentoml._internal.configuration.containers import BentoMLContainer
+    from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+
+    provider = BentoMLContainer.tracer_provider.get()
+    return cast(ASGIApp, OpenTelemetryMiddleware(application, tracer_provider=provider))
+
+
+TRACING: dict[str, Any] = {
+    "exporter_type": "otlp",
+    "sample_rate": 1.0,
+    "otlp": {"protocol": "http", "endpoint": settings.tracing_endpoint},
+}
 
 
 @bentoml.service(
@@ -34,6 +51,7 @@ class GatewayService(Service[Any]):  # type: ignore[misc]
     # Deadlines are the engine's: BentoML's timer would answer first, in its own words.
     traffic={"timeout": 86_400},
     logging={"access": {"enabled": False}},
+    **({"tracing": TRACING} if settings.tracing_endpoint else {}),
 )
 class Gateway:
     """Pretrained models behind HTTP: `/docs` describes every route."""

@@ -26,5 +26,5 @@ provider = Gauge(
     "ekiben_provider",
     "1 for the ONNX Runtime provider that a model's sessions really run on",
     ["model", "provider", "precision"],
-    multiprocess_mode="liveall",
+    multiprocess_mode="livemax",
 )

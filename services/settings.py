@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
@@ -29,6 +30,9 @@ class Settings(BaseSettings):
         default_factory=default_models, description="Ids of the models to serve, with commas between them."
     )
     queue_requests: int = Field(default=64, ge=1, description="Lone requests that may wait for a model before a 429.")
+    tracing_endpoint: str | None = Field(
+        default=None, description="Where spans are sent by OTLP over HTTP; without it there are none."
+    )
     limits: Limits = Limits()
 
     @field_validator("models", mode="before")
@@ -41,6 +45,13 @@ class Settings(BaseSettings):
             raise ValueError("names no model")
         return tuple(find_model(id) for id in dict.fromkeys(ids))
 
+    @field_validator("limits")
+    @classmethod
+    def _refuse_limits_below_one(cls, value: Limits) -> Limits:
+        if wrong := [name for name, limit in dataclasses.asdict(value).items() if limit < 1]:
+            raise ValueError(f"not at least 1: {', '.join(wrong)}")
+        return value
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_names(cls, values: Any) -> Any:
@@ -52,5 +63,5 @@ class Settings(BaseSettings):
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none: a misspelt setting must not be ignored in silence."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
-    names = (name.upper() for name in environment if name.upper().startswith(PREFIX))
-    return sorted(name for name in names if name.split("__")[0] not in known)
+    known |= {f"{PREFIX}LIMITS__{limit.name.upper()}" for limit in dataclasses.fields(Limits)}
+    return sorted({name.upper() for name in environment if name.upper().startswith(PREFIX)} - known)

@@ -46,14 +46,21 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def serving(log: Path, settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+def serving(
+    log: Path,
+    settings: Mapping[str, str] | None = None,
+    *,
+    service: str = "services.gateway:Gateway",
+    folder: Path = ROOT,
+    python: Path = Path(sys.executable),
+) -> Iterator[Server]:
     """Start `bentoml serve`, wait until it is ready, and stop it as a supervisor would."""
     port = free_port()
-    bentoml = Path(sys.executable).with_name("bentoml")
-    command = [str(bentoml), "serve", "services.gateway:Gateway", "--host", "127.0.0.1", "--port", str(port)]
+    bentoml = python.with_name("bentoml")
+    command = [str(bentoml), "serve", service, "--host", "127.0.0.1", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=clean_environment(**(settings or {})), stdout=output, stderr=output
+            command, cwd=folder, env=clean_environment(**(settings or {})), stdout=output, stderr=output
         )
     server = Server(f"http://127.0.0.1:{port}", process, log)
     try:

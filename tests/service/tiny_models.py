@@ -35,7 +35,8 @@ CACHE_DECODER = f"""{HEADER}
 decoder (int64[batch, step] ids, int64[batch] positions, float[batch, past] cache, float[batch, past] real,
          float[batch, 3] memory) => (float[batch, step, 11] logits, float[batch, present] new_cache)
 <int64[1] last = {{1}}, int64[1] two = {{2}}, float one = {{1}}, float three = {{3}}, float modulus = {{11}},
- int64 axis = {{1}}, int64 zero = {{0}}, int64 unit = {{1}}, float[1, 1, 11] classes = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}> {{
+ int64 axis = {{1}}, int64 zero = {{0}}, int64 unit = {{1}},
+ float[1, 1, 11] classes = {{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}}> {{
     shape = Shape(ids)
     steps = Gather(shape, axis)
     offsets = Range(zero, steps, unit)
