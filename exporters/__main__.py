@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from exporters.errors import ExportError
 from exporters.export import export, find
 from models import MODELS, default_models, find_model, task_of
 from models.errors import UnknownModel
 from models.manifest import Manifest
-from models.model import Model, PackageMember
+from models.model import Model, PackageMember, Source
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,6 +25,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="show the catalogue and what is exported")
     parser.add_argument("--force", action="store_true", help="export again what is up to date")
     options = parser.parse_args(arguments)
+    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # an export is nobody else's business
     if options.list:
         Console().print(catalogue())
         return 0
@@ -46,7 +49,7 @@ def run(model: Model, *, force: bool) -> bool:
         return True
     print(f"{model.id}: exporting", flush=True)
     try:
-        manifest = export(model, replace=force)
+        manifest = export(model)
     except ExportError as error:
         print(f"{model.id}: FAILED, nothing is registered: {error}", file=sys.stderr, flush=True)
         return False
@@ -59,14 +62,20 @@ def proof(manifest: Manifest) -> str:
 
 
 def catalogue() -> Table:
-    table = Table("model", "task", "source", "licence", "exported", title="The catalogue", title_justify="left")
+    # An id is there to be copied: it is never cut off or broken, the rest gives way.
+    others = (Column(title, overflow="fold") for title in ("task", "source", "licence", "exported"))
+    table = Table(Column("model", no_wrap=True), *others, box=SIMPLE_HEAD)
     for model in MODELS.values():
         manifest = find(model)
         task = task_of(model)
         default = " (default)" if model is task.models[0] else ""
         state = f"{manifest.max_difference:.1e} of {manifest.tolerance:.0e}" if manifest else "no"
-        table.add_row(model.id + default, task.name, str(model.source), model.licence, state)
+        table.add_row(model.id, task.name + default, origin(model.source), model.licence, state)
     return table
+
+
+def origin(source: Source) -> str:
+    return f"{source.package}=={source.version}" if isinstance(source, PackageMember) else str(source)
 
 
 if __name__ == "__main__":

@@ -35,22 +35,24 @@ def version_of(model: Model) -> str:
 
 
 def find(model: Model) -> Manifest | None:
-    """The manifest of an export that is up to date, or None."""
+    """The manifest of the latest export, which is the one that is served, where it is up to date; or None."""
     try:
-        return Manifest.read(Path(bentoml.models.get(f"{model.id}:{version_of(model)}").path))
+        latest = bentoml.models.get(f"{model.id}:latest")
     except NotFound:
         return None
+    return Manifest.read(Path(latest.path)) if latest.tag.version == version_of(model) else None
 
 
-def export(model: Model, *, replace: bool = False) -> Manifest:
-    """Export, prove and register `model`. Raises `ExportError`, and then registers nothing.
-
-    `replace` is for an export of this very version that is there already.
-    """
+def export(model: Model) -> Manifest:
+    """Export, prove and register `model` as its latest. Raises `ExportError`, and then registers nothing."""
     # torch takes seconds to import: only where there is something to export.
     from exporters.reference import find_architecture
 
-    references = find_architecture(model).build(model)
+    return prove(model, find_architecture(model).build(model))
+
+
+def prove(model: Model, references: Sequence[Any]) -> Manifest:
+    """Trace these references and register them as `model`, once each is shown to compute the same."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         comparisons: list[Comparison] = []
@@ -61,7 +63,7 @@ def export(model: Model, *, replace: bool = False) -> Manifest:
             comparisons += compare(reference, path, model.tolerance)
         manifest = _manifest(model, folder, comparisons)
         manifest.write(folder)
-        _register(model, folder, manifest, replace=replace)
+        _register(model, folder, manifest)
     return manifest
 
 
@@ -158,11 +160,10 @@ def _manifest(model: Model, folder: Path, comparisons: Sequence[Comparison]) -> 
     )
 
 
-def _register(model: Model, folder: Path, manifest: Manifest, *, replace: bool) -> None:
+def _register(model: Model, folder: Path, manifest: Manifest) -> None:
     tag = f"{model.id}:{version_of(model)}"
-    if replace:
-        with contextlib.suppress(NotFound):
-            bentoml.models.delete(tag)
+    with contextlib.suppress(NotFound):  # made before, by --force or as what was no longer the latest
+        bentoml.models.delete(tag)
     labels = {"source": "ekiben"}
     facts = {"licence": model.licence, "max_difference": manifest.max_difference, "tolerance": model.tolerance}
     with bentoml.models.create(tag, labels=labels, metadata=facts) as stored:

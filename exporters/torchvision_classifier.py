@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+from collections.abc import Iterator
+from http.client import HTTPException
 from typing import cast
-from urllib.error import URLError
 
 import torch
 from torch import Tensor, nn
 
-from exporters.errors import SourceError
+from exporters.errors import HashMismatch, SourceError
 from exporters.reference import Reference, picture_batches
 from exporters.torchvision_import import torchvision
 from models.image_classification import ImageClassifier
@@ -17,6 +20,8 @@ from models.model import OneShot, TorchvisionWeights
 # What every torchvision classifier was trained with, of samples in 0..1.
 MEAN = (0.485, 0.456, 0.406)
 STANDARD_DEVIATION = (0.229, 0.224, 0.225)
+
+HUB_TIMEOUT_SECONDS = 20.0
 
 
 class Classifier(nn.Module):
@@ -48,11 +53,27 @@ def reference(model: ImageClassifier, network: nn.Module) -> list[Reference]:
     return [Reference(model.protocol.graph, Classifier(network).eval(), picture_batches(shape))]
 
 
+@contextlib.contextmanager
+def hub(source: TorchvisionWeights, *, timeout_seconds: float = HUB_TIMEOUT_SECONDS) -> Iterator[None]:
+    """Give a download, which has no time limit of its own, one; and its many errors the names of ours."""
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(timeout_seconds)
+    try:
+        yield
+    except (OSError, HTTPException) as error:
+        reason = str(error) or repr(error)
+        raise SourceError(f"{source}: cannot be fetched from torchvision's hub: {reason}") from error
+    except RuntimeError as error:
+        if "invalid hash value" not in str(error):
+            raise
+        raise HashMismatch(f"{source}: {error}") from error
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def build(model: ImageClassifier) -> list[Reference]:
     assert isinstance(model.source, TorchvisionWeights)
     weights = torchvision.models.get_weight(model.source.name)
-    try:
+    with hub(model.source):
         network = torchvision.models.get_model(architecture_name(model.source), weights=weights)
-    except URLError as error:
-        raise SourceError(f"{model.source}: torchvision's hub cannot be reached ({error.reason})") from error
     return reference(model, network)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 from dataclasses import dataclass
@@ -17,15 +18,22 @@ Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP")
 
+LARGEST_RESIZED_PIXELS = 2_000_000
+"""Up to here a picture is resized whole before the centre is cut out of it; beyond, only the centre is."""
+
 # The budget below is checked on every picture, from its header. Pillow's own would only warn, and later.
 Image.MAX_IMAGE_PIXELS = None
 
 
-def decode(data: bytes, *, field: str, limits: Limits) -> Image.Image:
+def decode(data: bytes, *, field: str, limits: Limits, short_side: int | None = None) -> Image.Image:
     """Decode a JPEG, PNG or WebP into an upright 8-bit RGB picture.
 
     EXIF orientation is applied, the first frame of an animation is taken, 16-bit samples are scaled to
     8 bits, and what is transparent is shown on white, as a browser would.
+
+    `short_side` is the length that the short side will be resampled to. A JPEG that is much larger is then
+    decoded at 1/2, 1/4 or 1/8, which costs a fraction; at least twice that length always remains, because
+    nearer to it scores would move.
 
     Raises `BudgetExceeded` from the header alone when the picture has more than `limits.picture_pixels`,
     and `InvalidInput` naming `field` when the bytes are no such picture or end too early.
@@ -42,18 +50,19 @@ def decode(data: bytes, *, field: str, limits: Limits) -> Image.Image:
             f"{field}: {width}x{height} is more than the {limits.picture_pixels:,} pixels that are accepted"
         )
     try:
+        if short_side is not None:
+            image.draft(None, (2 * short_side, 2 * short_side))
         image.load()
+        turn_upright(image)
+        return to_rgb(image)
     except Exception as error:
         raise InvalidInput.of(field, "the picture is truncated or damaged") from error
-    return to_rgb(upright(image))
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turn the picture as its EXIF orientation says; damaged EXIF says nothing, as in any viewer."""
-    try:
-        return ImageOps.exif_transpose(image)
-    except Exception:  # the metadata's own parsers raise as freely as the decoders
-        return image
+def turn_upright(image: Image.Image) -> None:
+    """Turn the picture in place as its EXIF orientation says; damaged EXIF says nothing, as in any viewer."""
+    with contextlib.suppress(Exception):  # the metadata's own parsers raise as freely as the decoders
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -61,7 +70,8 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
     if image.mode.startswith("I"):  # 16-bit greyscale: 65535 is white
-        samples = np.asarray(image, dtype=np.float32)
+        samples = np.array(image, dtype=np.float32)
+        samples[samples == image.info.get("transparency", -1)] = 65535
         return Image.fromarray(np.rint(samples / 257).clip(0, 255).astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         layers = image.convert("RGBA")
@@ -85,22 +95,22 @@ class CentreCrop:
 
     def __call__(self, image: Image.Image) -> Pixels:
         """RGB picture → uint8 `[size, size, 3]`."""
-        size = (self.size, self.size)
         if self.crop_first:
             box = self._box_in_original(image.width, image.height)
-            return np.asarray(image.crop(box).resize(size, self.resample))
-        # The same pixels as resizing everything and then cropping, without the memory: a picture of
-        # 1 x 1,000,000 would become 232 x 232,000,000.
-        return np.asarray(image.resize(size, self.resample, box=self._box_after_resize(*image.size)))
+            return np.asarray(image.crop(box).resize((self.size, self.size), self.resample))
+        short = min(image.size)
+        width, height = self.resize * image.width // short, self.resize * image.height // short
+        left, top = round((width - self.size) / 2), round((height - self.size) / 2)
+        if width * height <= LARGEST_RESIZED_PIXELS:
+            box = (left, top, left + self.size, top + self.size)
+            return np.asarray(image.resize((width, height), self.resample).crop(box))
+        # A picture of 1 x 1,000,000 would become 232 x 232,000,000: resample the crop alone. Pillow keeps the
+        # box in 32 bits, so here and there a sample is off by one, which is why not every picture goes this way.
+        across, down = image.width / width, image.height / height
+        part = (left * across, top * down, (left + self.size) * across, (top + self.size) * down)
+        return np.asarray(image.resize((self.size, self.size), self.resample, box=part))
 
     def _box_in_original(self, width: int, height: int) -> tuple[int, int, int, int]:
         side = max(1, math.floor(self.size / self.resize * min(width, height)))
         left, top = (width - side) // 2, (height - side) // 2
         return left, top, left + side, top + side
-
-    def _box_after_resize(self, width: int, height: int) -> tuple[float, float, float, float]:
-        short = min(width, height)
-        new_width, new_height = self.resize * width // short, self.resize * height // short
-        left, top = round((new_width - self.size) / 2), round((new_height - self.size) / 2)
-        across, down = width / new_width, height / new_height
-        return left * across, top * down, (left + self.size) * across, (top + self.size) * down

@@ -153,8 +153,11 @@ class ImageClassification(Task[ImageClassifier, ClassificationParameters]):
     )
 
     def converse(self, model: ImageClassifier, request: Request[ClassificationParameters]) -> Conversation[list[Label]]:
-        image = decode(request.media["image"], field="image", limits=request.limits)
-        [output] = yield from run([Item({"image": model.crop(image)}, cost=model.item_cost)])
+        # The whole picture has no name here: it is gone while the crop waits for its turn.
+        pixels = model.crop(
+            decode(request.media["image"], field="image", limits=request.limits, short_side=model.crop.resize)
+        )
+        [output] = yield from run([Item({"image": pixels}, cost=model.item_cost)])
         scores = output["probabilities"]
         best = np.argsort(-scores, kind="stable")[: request.parameters.top_k]
         return [Label(label=model.labels[index], score=float(scores[index])) for index in best]

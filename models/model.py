@@ -47,9 +47,14 @@ class Graph:
 
 @dataclass(frozen=True)
 class OneShot:
-    """Protocol of a model that answers a batch in one call of one graph."""
+    """Protocol of a model that answers a batch in one call of one graph.
+
+    `warm_shapes` are the sizes, along the axes that vary, that every batch size is run at before the model is
+    ready: a GPU takes up to a second for a shape that it sees first.
+    """
 
     graph: Graph
+    warm_shapes: tuple[Mapping[str, int], ...] = ({},)
 
     @property
     def graphs(self) -> tuple[Graph, ...]:

@@ -10,6 +10,7 @@ from starlette.types import ASGIApp
 
 from services import logs, preflight
 from services.app import create_app
+from services.draining import Drain
 from services.edge import Edge
 from services.engine import Engine
 from services.settings import Settings
@@ -17,6 +18,7 @@ from services.settings import Settings
 settings = Settings()
 preflight.check(settings)  # raises before a worker is started that could not serve
 engine = Engine(settings)
+drain = Drain(wait_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
 app = create_app(engine)
 
 
@@ -58,6 +60,7 @@ class Gateway:
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
+        drain.install()
         engine.start()
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
@@ -68,7 +71,7 @@ class Gateway:
         return engine.failure is None
 
     async def __is_ready__(self) -> bool:
-        return engine.ready
+        return engine.ready and not drain.begun
 
 
 # What `bentoml build` packs with the code.

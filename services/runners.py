@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,9 +16,10 @@ from services import metrics
 from services.exports import Export
 from services.queueing import FairQueue, Flow
 from services.scheduling import OneShotScheduler, Scheduler, StepwiseScheduler
-from services.session import CPU, Session, available_cpus
-from services.settings import Settings
+from services.session import CPU, Session
+from services.settings import Device, Settings
 from services.stepwise import StepwiseModel
+from services.tuning import arrangement, blank
 
 
 class Runner(ABC):
@@ -28,26 +30,16 @@ class Runner(ABC):
     def __init__(self, model: Model, export: Export, settings: Settings) -> None:
         self.model = model
         self.manifest = export.manifest
-        self._sessions = {
-            graph.name: Session(export.graph(graph), graph, device=settings.device, threads=self.threads)
-            for graph in model.protocol.graphs
-        }
+        self.arrangement = arrangement(model, export, settings.device)
+        self._load = partial(self._load_graph, export, settings.device)
+        self._sessions = {graph.name: self._load(graph, self.arrangement.threads) for graph in model.protocol.graphs}
         self.provider = next(iter(self._sessions.values())).provider
         self._queue_requests = settings.queue_requests
-        self._executor = ThreadPoolExecutor(self.workers, thread_name_prefix=model.id)
+        self._executor = ThreadPoolExecutor(self.arrangement.workers, thread_name_prefix=model.id)
 
-    threads = 1
-    """How many threads one run may use."""
-
-    @property
-    @abstractmethod
-    def workers(self) -> int:
-        """How many runs go on at once."""
-
-    @property
-    @abstractmethod
-    def max_batch(self) -> int:
-        """How many items may share one run."""
+    @staticmethod
+    def _load_graph(export: Export, device: Device, graph: Graph, threads: int) -> Session:
+        return Session(export.graph(graph), graph, device=device, threads=threads)
 
     @abstractmethod
     def warm_up(self) -> None:
@@ -63,7 +55,8 @@ class Runner(ABC):
     def start(self) -> None:
         """Begin to serve, on the running event loop."""
         scheduler = self._scheduler()
-        bound = (self._queue_requests + self.workers * self.max_batch) * self.model.item_cost
+        running = self.arrangement.workers * self.arrangement.max_batch
+        bound = (self._queue_requests + running) * self.model.item_cost
         self.queue = scheduler.queue = FairQueue(bound=bound, shape=self.shape, wake=scheduler.wake)
         metrics.provider.labels(self.model.id, self.provider, self.manifest.precision).set(1)
 
@@ -84,50 +77,43 @@ class Runner(ABC):
 
 
 class OneShotRunner(Runner):
-    """Pictures and the like: a batch is one call of one graph.
-
-    On a CPU batches gain nothing for pictures: as many workers as cores, one thread and one item each. A GPU
-    wants few workers and large batches.
-    """
+    """Pictures and the like: a batch is one call of one graph. An item that is alone may use all cores."""
 
     def __init__(self, model: Model, export: Export, settings: Settings) -> None:
         super().__init__(model, export, settings)
         assert isinstance(model.protocol, OneShot)
+        self._protocol = model.protocol
         self._graph = model.protocol.graph
-
-    @property
-    def workers(self) -> int:
-        return available_cpus() if self.provider == CPU else 2
-
-    @property
-    def max_batch(self) -> int:
-        return 1 if self.provider == CPU else self.model.max_batch
+        self._session = self._lone_session = self._sessions[self._graph.name]
+        if self.arrangement.lone_threads != self.arrangement.threads:
+            self._lone_session = self._load(self._graph, self.arrangement.lone_threads)
 
     def shape(self, item: Item) -> Hashable:
         return tuple(array.shape for array in item.inputs.values())
 
     def warm_up(self) -> None:
-        size = 1
-        while size <= self.max_batch:
-            self.execute([Item(zeros(self._graph), cost=1)] * size)
-            size *= 2
+        sizes = {self.arrangement.max_batch, *(2**power for power in range(self.arrangement.max_batch.bit_length()))}
+        for shape in self._protocol.warm_shapes:
+            self._lone_session.run(blank(self._graph, 1, dict(shape)))
+            for size in sorted(sizes):
+                self._session.run(blank(self._graph, size, dict(shape)))
 
     def _scheduler(self) -> Scheduler:
         return OneShotScheduler(
             self.execute,
             executor=self._executor,
-            workers=self.workers,
-            max_batch=self.max_batch,
+            workers=self.arrangement.workers,
+            max_batch=self.arrangement.max_batch,
             on_batch=self._count,
         )
 
-    def execute(self, items: Sequence[Item]) -> list[Mapping[str, Array]]:
+    def execute(self, items: Sequence[Item], *, alone: bool = False) -> list[Mapping[str, Array]]:
         """Run items of one shape as one batch; the outputs of each, without their batch axis."""
         inputs = {
             tensor.name: np.stack([item.inputs[tensor.name] for item in items], axis=tensor.batch_axis)
             for tensor in self._graph.inputs
         }
-        outputs = self._sessions[self._graph.name].run(inputs)
+        outputs = (self._lone_session if alone else self._session).run(inputs)
         by_name = {
             tensor.name: np.moveaxis(array, tensor.batch_axis, 0)
             for tensor, array in zip(self._graph.outputs, outputs, strict=True)
@@ -138,8 +124,6 @@ class OneShotRunner(Runner):
 class StepwiseRunner(Runner):
     """Speech and translation: one thread encodes while another steps the rows that are under way."""
 
-    workers = 2
-
     def __init__(self, model: Model, export: Export, settings: Settings) -> None:
         super().__init__(model, export, settings)
         protocol = model.protocol
@@ -149,23 +133,20 @@ class StepwiseRunner(Runner):
             protocol, self._sessions[protocol.encoder.name], self._sessions[protocol.decoder.name]
         )
 
-    @property
-    def max_batch(self) -> int:
-        return self.model.max_batch
-
     def shape(self, item: Item) -> Hashable:
         return self._stepwise.shape(item)
 
     def warm_up(self) -> None:
-        batch = self._stepwise.start([Item(zeros(self._encoder_graph), cost=1, search=_WarmUp())])
+        inputs = {name: array[0] for name, array in blank(self._encoder_graph, 1).items()}
+        batch = self._stepwise.start([Item(inputs, cost=1, search=_WarmUp())])
         self._stepwise.step(batch)
 
     def _scheduler(self) -> Scheduler:
         return StepwiseScheduler(
             self._stepwise,
             executor=self._executor,
-            max_rows=self.max_batch,
-            max_encode=1 if self.provider == CPU else self.max_batch,
+            max_rows=self.arrangement.max_batch,
+            max_encode=1 if self.provider == CPU else self.arrangement.max_batch,
             on_batch=self._count,
         )
 
@@ -190,13 +171,3 @@ def make_runner(model: Model, export: Export, settings: Settings) -> Runner:
     runner = _RUNNERS[type(model.protocol)](model, export, settings)
     runner.warm_up()
     return runner
-
-
-def zeros(graph: Graph) -> dict[str, Array]:
-    """An input of a graph: zeros, with length 1 along the axes that vary."""
-    return {
-        tensor.name: np.zeros(
-            [1 if isinstance(axis, str) else axis for axis in tensor.axes if axis != "batch"], tensor.dtype
-        )
-        for tensor in graph.inputs
-    }

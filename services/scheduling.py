@@ -17,6 +17,13 @@ from models.task import Item, Output
 from services.queueing import FairQueue, Ticket
 from services.stepwise import Batch, Row, StepwiseModel
 
+
+class Execute(Protocol):
+    """Runs items of one shape together; `alone` says that nothing else is running or waiting."""
+
+    def __call__(self, items: Sequence[Item], *, alone: bool) -> Sequence[Output]: ...
+
+
 OnBatch = Callable[[int, int], None]
 """Told the size of each batch that starts, and the cost that still waits."""
 
@@ -60,7 +67,7 @@ class OneShotScheduler:
 
     def __init__(
         self,
-        execute: Callable[[Sequence[Item]], Sequence[Output]],
+        execute: Execute,
         *,
         executor: Executor,
         workers: int,
@@ -78,11 +85,12 @@ class OneShotScheduler:
         while self._idle and (batch := self.queue.take(self._max_batch)):
             self._idle -= 1
             self._on_batch(len(batch), self.queue.cost)
-            running = self._loop.run_in_executor(self._executor, self._run, batch)
+            alone = len(batch) == 1 and self._idle == self._workers - 1 and self.queue.cost == 0
+            running = self._loop.run_in_executor(self._executor, self._run, batch, alone)
             running.add_done_callback(partial(self._finish, batch))
 
-    def _run(self, batch: Sequence[Ticket]) -> list[Any]:
-        return isolate(self._execute, [ticket.item for ticket in batch])
+    def _run(self, batch: Sequence[Ticket], alone: bool) -> list[Any]:
+        return isolate(partial(self._execute, alone=alone), [ticket.item for ticket in batch])
 
     def _finish(self, batch: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
         busy = self._workers - self._idle

@@ -86,6 +86,12 @@ def _providers(device: Device) -> list[str | tuple[str, dict[str, str]]]:
     return [(CUDA, CUDA_OPTIONS), CPU]
 
 
+def provider_for(device: Device) -> str:
+    """The provider that a session will have, if it is what `device` asks for."""
+    provider = _providers(device)[0]
+    return provider if isinstance(provider, str) else provider[0]
+
+
 def _driver_present() -> bool:
     """Whether an NVIDIA driver is loaded: without one, asking for CUDA only logs errors."""
     return Path("/proc/driver/nvidia/version").exists() or Path("/dev/nvidiactl").exists()

@@ -30,6 +30,12 @@ class Settings(BaseSettings):
         default_factory=default_models, description="Ids of the models to serve, with commas between them."
     )
     queue_requests: int = Field(default=64, ge=1, description="Lone requests that may wait for a model before a 429.")
+    drain_seconds: float = Field(
+        default=1.0, ge=0, description="How long after SIGTERM requests are still let in, while balancers notice."
+    )
+    grace_seconds: float = Field(
+        default=60.0, gt=0, description="How long after that what is in flight may take to finish."
+    )
     tracing_endpoint: str | None = Field(
         default=None, description="Where spans are sent by OTLP over HTTP; without it there are none."
     )

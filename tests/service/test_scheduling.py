@@ -57,7 +57,7 @@ async def play(callers: Sequence[Caller], *, workers: int, max_batch: int) -> Tr
     loop = asyncio.get_running_loop()
     trace = Trace()
 
-    def execute(items: Sequence[Item]) -> list[tuple[Caller, int]]:
+    def execute(items: Sequence[Item], *, alone: bool) -> list[tuple[Caller, int]]:
         tags = [tuple(each.inputs["tag"]) for each in items]
         assert len({each.inputs["numbers"].shape for each in items}) == 1, "shapes were mixed"
         for caller, _ in tags:

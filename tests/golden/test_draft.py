@@ -1,0 +1,37 @@
+"""A large JPEG is decoded at a fraction of its size: cheaper, and the scores stay where they are."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from PIL import Image
+
+from models.image import decode
+from models.image_classification import ImageClassification
+from models.limits import Limits
+from tests import photographs
+
+LITE0 = ImageClassification.models[0]
+
+
+def camera_jpeg(name: str) -> bytes:
+    """A photograph of 12 megapixels."""
+    return photographs.encoded(photographs.rgb(name).resize((4000, 3000), Image.Resampling.BICUBIC), "JPEG", quality=90)
+
+
+@pytest.mark.parametrize("name", ["chelsea", "coffee", "motorcycle", "grace_hopper"])
+def test_scores_of_a_12_megapixel_picture_stay_within_two_hundredths(http: httpx.Client, name: str) -> None:
+    data = camera_jpeg(name)
+    whole = photographs.encoded(decode(data, field="image", limits=Limits()), "PNG")
+    drafted, exact = (
+        {each["label"]: each["score"] for each in http.post("/v1/image-classification", content=body).json()}
+        for body in (data, whole)
+    )
+    assert drafted == pytest.approx(exact, abs=0.02)
+
+
+def test_at_least_twice_the_target_remains() -> None:
+    image = decode(camera_jpeg("coffee"), field="image", limits=Limits(), short_side=LITE0.crop.resize)
+    assert image.size == (1000, 750)
+    small = photographs.encoded(photographs.rgb("coffee").resize((1000, 1000)), "JPEG")
+    assert decode(small, field="image", limits=Limits(), short_side=LITE0.crop.resize).size == (1000, 1000)
