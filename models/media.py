@@ -12,12 +12,13 @@ from models.limits import Limits
 class MediaKind:
     """A kind of media: what it is called, which media types are accepted and how large a body may be.
 
-    `signatures` are (media type, predicate over the first bytes); types outside `accepts` are there to be
-    refused by name.
+    `aliases` are unregistered names that clients use for accepted types. `signatures` are (media type,
+    predicate over the first bytes); types outside `accepts` are there to be refused by name.
     """
 
     name: str
     accepts: tuple[str, ...]
+    aliases: tuple[str, ...]
     signatures: tuple[tuple[str, Callable[[bytes], bool]], ...]
     max_bytes: Callable[[Limits], int]
 
@@ -30,6 +31,7 @@ class MediaKind:
 PICTURE = MediaKind(
     name="picture",
     accepts=("image/jpeg", "image/png", "image/webp"),
+    aliases=("image/jpg", "image/pjpeg", "image/x-png"),
     signatures=(
         ("image/jpeg", lambda head: head.startswith(b"\xff\xd8\xff")),
         ("image/png", lambda head: head.startswith(b"\x89PNG\r\n\x1a\n")),

@@ -11,6 +11,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from models import TASKS
 from models.errors import UnknownModel
@@ -27,7 +28,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         preflight.check(Settings())
-    except (ValidationError, UnknownModel, ExportMissing, DeviceUnavailable) as error:
+    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable) as error:
         print(f"ekiben cannot start: {error}", file=sys.stderr)
         return 1
     bentoml = Path(sys.executable).with_name("bentoml")

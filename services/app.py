@@ -11,7 +11,7 @@ from models.errors import EkibenError
 from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
-from services.problems import error_response, problem_response
+from services.problems import error_response, internal_error, problem_response
 from services.routes import catalogue, pages, tasks
 from services.version import VERSION
 
@@ -21,7 +21,14 @@ parameters in the query, as a multipart form, or as JSON with base64. Errors are
 
 def create_app(engine: Engine) -> FastAPI:
     """The routes; the engine is started and stopped by whoever serves them."""
-    app = FastAPI(title="ekiben", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="ekiben",
+        version=VERSION,
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,  # another path is another route, and nobody follows a redirect with a body
+    )
     app.openapi = lambda: describe(app)  # type: ignore[method-assign]
     pages.add_routes(app, engine)
     catalogue.add_routes(app, engine)
@@ -39,5 +46,9 @@ def create_app(engine: Engine) -> FastAPI:
             request_id=Record.of(http.scope).request_id,
             headers=dict(error.headers or {}),
         )
+
+    @app.exception_handler(Exception)
+    async def on_fault(http: HttpRequest, error: Exception) -> Response:
+        return internal_error(Record.of(http.scope).request_id)  # the edge writes it to the log
 
     return app

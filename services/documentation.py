@@ -112,9 +112,20 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas = document.setdefault("components", {}).setdefault("schemas", {})
         schemas.update(problem.pop("$defs"))
         schemas["Problem"] = problem
+        _forget_fastapis_own_errors(document)
         document["paths"] |= _operations()
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _forget_fastapis_own_errors(document: dict[str, Any]) -> None:
+    """FastAPI adds a 422 of its own shape to every route with a path parameter; none of ours can answer it."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            if PROBLEM_REFERENCE["$ref"] not in repr(operation["responses"].get("422", PROBLEM_REFERENCE)):
+                del operation["responses"]["422"]
+    for name in ("HTTPValidationError", "ValidationError"):
+        document["components"]["schemas"].pop(name, None)
 
 
 def _operations() -> dict[str, Any]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services import metrics
 from services.bodies import ClientGone
 from services.engine import Timings
-from services.problems import problem_response
+from services.problems import internal_error, problem_response
 
 log = logging.getLogger("ekiben.access")
 
@@ -43,11 +44,12 @@ class Record:
 
     request_id: str
     started: float
-    route: str = "unmatched"
+    method: str
     status: int = 0
     model: str = ""
     provider: str = ""
     timings: Timings = field(default_factory=Timings)
+    body: Literal["unread", "begun", "ended"] = "unread"
 
     @classmethod
     def of(cls, scope: Scope) -> Record:
@@ -67,38 +69,52 @@ class Record:
 class Edge:
     """ASGI application in front of BentoML's (`system`) and ours (`application`)."""
 
-    def __init__(self, system: ASGIApp, application: ASGIApp) -> None:
+    def __init__(self, system: ASGIApp, application: ASGIApp, *, draining: Callable[[], bool]) -> None:
         self._system = system
         self._application = application
+        self._draining = draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # the lifespan is BentoML's; there are no web sockets
             await self._system(scope, receive, send)
             return
-        record = Record(_request_id(scope), perf_counter())
-        scope["ekiben"] = record
+        record = Record(_request_id(scope), perf_counter(), scope["method"])
+        # What answers GET answers HEAD; the server in front of us leaves the body out.
+        scope = {**scope, "method": "GET" if record.method == "HEAD" else record.method, "ekiben": record}
+
+        async def receive_and_note() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                record.body = "begun" if message.get("more_body") else "ended"
+            return message
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
                 message["headers"] = [*message.get("headers", ()), *record.headers()]
+                # Where a body was left unread nobody knows where the next request begins; and while draining
+                # clients shall come back to another server.
+                unfinished = record.body == "begun" or (record.body == "unread" and _expects_continue(scope))
+                if unfinished or self._draining():
+                    message["headers"].append((b"connection", b"close"))
             await send(message)
 
         try:
-            if scope["path"] in SYSTEM_PATHS:
-                record.route = scope["path"]
-                await self._system(scope, receive, send_with_headers)
+            if scope["path"] not in SYSTEM_PATHS:
+                await self._application(scope, receive_and_note, send_with_headers)
+            elif scope["method"] == "GET":
+                await self._system(scope, receive_and_note, send_with_headers)
             else:
-                await self._application(scope, receive, send_with_headers)
+                response = problem_response(
+                    405, "Method Not Allowed", request_id=record.request_id, headers={"Allow": "GET, HEAD"}
+                )
+                await response(scope, receive_and_note, send_with_headers)
         except ClientGone:
             record.status = 499
         except Exception:
             log.exception("unhandled error", extra={"id": record.request_id})
             if not record.status:
-                response = problem_response(
-                    500, "This is our fault; the request id finds it in the log.", request_id=record.request_id
-                )
-                await response(scope, receive, send_with_headers)
+                await internal_error(record.request_id)(scope, receive_and_note, send_with_headers)
         finally:
             _account(scope, record)
 
@@ -110,16 +126,30 @@ def _request_id(scope: Scope) -> str:
     return uuid4().hex
 
 
+def _expects_continue(scope: Scope) -> bool:
+    return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
+
+
+def _route(scope: Scope) -> str:
+    """The template of the route that answered: a label with few values, whatever paths are asked for."""
+    if scope["path"] in SYSTEM_PATHS:
+        return str(scope["path"])
+    return str(getattr(scope.get("route"), "path", "unmatched"))
+
+
 def _account(scope: Scope, record: Record) -> None:
     """Count the request and write its line."""
     elapsed = perf_counter() - record.started
-    metrics.requests.labels(record.route, record.status).inc()
-    metrics.request_seconds.labels(record.route).observe(elapsed)
+    route = _route(scope)
+    metrics.requests.labels(route, record.status).inc()
+    metrics.request_seconds.labels(route).observe(elapsed)
+    if route in SYSTEM_PATHS:
+        return
     if record.status in _REASONS:
         metrics.rejections.labels(_REASONS[record.status]).inc()
     line: dict[str, Any] = {
         "id": record.request_id,
-        "method": scope["method"],
+        "method": record.method,
         "path": scope["path"][:200],
         "status": record.status,
         "ms": round(elapsed * 1e3, 2),
@@ -128,7 +158,7 @@ def _account(scope: Scope, record: Record) -> None:
         line |= {"model": record.model, "provider": record.provider}
         for stage in STAGES:
             seconds = getattr(record.timings, stage)
-            metrics.stage_seconds.labels(record.model, stage).observe(seconds)
+            if record.status < 400:
+                metrics.stage_seconds.labels(record.model, stage).observe(seconds)
             line[f"{stage}_ms"] = round(seconds * 1e3, 2)
-    if record.route not in SYSTEM_PATHS:
-        log.info("request", extra=line)
+    log.info("request", extra=line)

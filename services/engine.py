@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -17,6 +17,7 @@ from models.model import Model
 from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
 from services.exports import find_export
 from services.queueing import Flow, Ticket
+from services.remote import RemoteFlow, RemoteRunner, RemoteTicket, Stub, connect
 from services.runners import Runner, make_runner
 from services.session import available_cpus
 from services.settings import Settings
@@ -52,7 +53,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.runners: dict[str, Runner] = {}
+        self.runners: dict[str, Runner | RemoteRunner] = {}
         self.failure: BaseException | None = None
         self._threads = ThreadPoolExecutor(available_cpus(), thread_name_prefix="conversation")
         self._loading: asyncio.Task[None] | None = None
@@ -61,19 +62,25 @@ class Engine:
     def ready(self) -> bool:
         return len(self.runners) == len(self.settings.models)
 
-    def start(self) -> None:
-        self._loading = asyncio.create_task(self._load())
+    def start(self, stubs: Mapping[str, Stub] | None = None) -> None:
+        """Load every model in the background; `stubs` lead to those that run in processes of their own."""
+        self._loading = asyncio.create_task(self._load(stubs or {}))
 
-    async def _load(self) -> None:
+    async def _load(self, stubs: Mapping[str, Stub]) -> None:
         try:
             for model in self.settings.models:
-                runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings)
-                runner.start()
-                self.runners[model.id] = runner
+                runner = self.runners[model.id] = await self._load_one(model, stubs.get(model.id))
                 log.info("model ready", extra={"model": model.id, "provider": runner.provider})
         except Exception as failure:
             self.failure = failure
             log.critical("a model cannot be served", exc_info=failure)
+
+    async def _load_one(self, model: Model, stub: Stub | None) -> Runner | RemoteRunner:
+        if stub is not None:
+            return await connect(model, stub)
+        runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings)
+        runner.start()
+        return runner
 
     async def stop(self) -> None:
         if self._loading:
@@ -94,7 +101,7 @@ class Engine:
             raise UnknownModel(f"{id} is a model for {task_of(model).name}, not for {task.name}")
         return model
 
-    def runner(self, model: Model) -> Runner:
+    def runner(self, model: Model) -> Runner | RemoteRunner:
         """The runner of a model. Raises `UnknownModel` where it is not enabled, `Unavailable` while it loads."""
         if model not in self.settings.models:
             raise UnknownModel(f"model {model.id!r} is not enabled on this server")
@@ -151,15 +158,15 @@ class Engine:
 class _Items:
     """A request's items on their way: not all of them need to fit into the queue at once."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Flow | RemoteFlow) -> None:
         self._flow = flow
         self._backlog: deque[Item] = deque()
-        self._tickets: deque[Ticket] = deque()
+        self._tickets: deque[Ticket | RemoteTicket] = deque()
 
     def add(self, items: Sequence[Item]) -> None:
         self._backlog.extend(items)
 
-    async def next(self) -> Ticket:
+    async def next(self) -> Ticket | RemoteTicket:
         """The oldest item's ticket; all that there is room for are submitted. Raises `DeadlineExceeded`."""
         while self._backlog and (not self._tickets or self._flow.has_room(self._backlog[0])):
             self._tickets.append(await self._flow.submit(self._backlog.popleft()))
@@ -206,7 +213,7 @@ class _Clock:
         else:
             self._timings.decode += self._lap()
 
-    def waited(self, ticket: Ticket) -> None:
+    def waited(self, ticket: Ticket | RemoteTicket) -> None:
         elapsed = self._lap()
         running = min(elapsed, ticket.finished - (ticket.started or ticket.finished))
         self._timings.infer += running

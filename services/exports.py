@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import bentoml
+from bentoml.exceptions import NotFound
 
 from models.manifest import Manifest, declaration_digest
 from models.model import Graph, Model
@@ -37,7 +38,10 @@ def find_export(model: Model) -> Export:
 
     Not simply the newest: a bento that was packed before the declaration changed finds its own.
     """
-    stored = sorted(bentoml.models.list(model.id), key=lambda each: each.creation_time, reverse=True)
+    try:
+        stored = sorted(bentoml.models.list(model.id), key=lambda each: each.creation_time, reverse=True)
+    except NotFound:
+        stored = []
     exports = [Export(Path(each.path), Manifest.read(Path(each.path))) for each in stored]
     for export in exports:
         if export.manifest.declaration == declaration_digest(model):

@@ -8,13 +8,15 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
-from services import logs, preflight
+from services import logs, metrics_folder, preflight
 from services.app import create_app
 from services.draining import Drain
 from services.edge import Edge
 from services.engine import Engine
+from services.placement import NO_TIMEOUT, attribute, dependencies
 from services.settings import Settings
 
+metrics_folder.use_own_folder()
 settings = Settings()
 preflight.check(settings)  # raises before a worker is started that could not serve
 engine = Engine(settings)
@@ -28,7 +30,8 @@ class GatewayService(Service[Any]):  # type: ignore[misc]
     def to_asgi(self, is_main: bool = True) -> ASGIApp:
         logs.configure()
         system = cast(ASGIApp, super().to_asgi(is_main))
-        return Edge(system=system, application=traced(app) if settings.tracing_endpoint else app)
+        application = traced(app) if settings.tracing_endpoint else app
+        return Edge(system, application, draining=lambda: drain.begun)
 
 
 def traced(application: ASGIApp) -> ASGIApp:
@@ -51,17 +54,18 @@ TRACING: dict[str, Any] = {
     name="ekiben",
     service_class=GatewayService,
     # Deadlines are the engine's: BentoML's timer would answer first, in its own words.
-    traffic={"timeout": 86_400},
+    traffic=NO_TIMEOUT,
     logging={"access": {"enabled": False}},
     **({"tracing": TRACING} if settings.tracing_endpoint else {}),
 )
-class Gateway:
+class Gateway(dependencies(settings)):  # type: ignore[misc]
     """Pretrained models behind HTTP: `/docs` describes every route."""
 
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         drain.install()
-        engine.start()
+        stubs = {model.id: getattr(self, attribute(model), None) for model in settings.models}
+        engine.start({id: stub.to_async for id, stub in stubs.items() if stub is not None})
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

@@ -35,3 +35,5 @@ def configure() -> None:
         logger.addHandler(handler)
         logger.setLevel(logging.INFO)
         logger.propagate = False
+    # It warns of every broken form; the request's own line says that already.
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)

@@ -15,6 +15,13 @@ from models.errors import EkibenError, FieldError, InvalidInput, RetryableError
 
 MEDIA_TYPE = "application/problem+json"
 
+MAX_CHARACTERS = 1_000
+MAX_FIELDS = 20
+"""How much of what a caller sent an answer may repeat: of a sentence, of a name, of many faults."""
+
+_MESSAGES = {"extra_forbidden": "is not known here", "missing": "is missing"}
+"""Sentences of ours for pydantic's error types, where its own speak of Python."""
+
 
 class FieldProblem(BaseModel):
     field: str
@@ -45,12 +52,18 @@ def problem_response(
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _shorten(detail),
         "instance": request_id,
     }
     if fields:
-        body["errors"] = [{"field": each.field, "message": each.message} for each in fields]
+        body["errors"] = [
+            {"field": _shorten(each.field), "message": _shorten(each.message)} for each in fields[:MAX_FIELDS]
+        ]
     return Response(json.dumps(body), status, headers, MEDIA_TYPE)
+
+
+def internal_error(request_id: str) -> Response:
+    return problem_response(500, "This is our fault; the request id finds it in the log.", request_id=request_id)
 
 
 def error_response(error: EkibenError, request_id: str) -> Response:
@@ -70,7 +83,11 @@ def error_response(error: EkibenError, request_id: str) -> Response:
 def invalid_fields(error: ValidationError) -> InvalidInput:
     """pydantic's findings, each under the name that the caller gave the field."""
     fields = tuple(
-        FieldError(".".join(str(part) for part in each["loc"]) or "body", each["msg"])
+        FieldError(".".join(str(part) for part in each["loc"]) or "body", _MESSAGES.get(each["type"], each["msg"]))
         for each in error.errors(include_url=False, include_context=False, include_input=False)
     )
     return InvalidInput("; ".join(f"{each.field}: {each.message}" for each in fields), fields=fields)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

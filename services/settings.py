@@ -30,6 +30,12 @@ class Settings(BaseSettings):
         default_factory=default_models, description="Ids of the models to serve, with commas between them."
     )
     queue_requests: int = Field(default=64, ge=1, description="Lone requests that may wait for a model before a 429.")
+    runners: Literal["embedded", "services"] = Field(
+        default="embedded", description="`services`: each runner is a process of its own, here or elsewhere."
+    )
+    runner_urls: dict[str, str] = Field(
+        default={}, description="Where runners of other machines are, by model id, as JSON; with `services` only."
+    )
     drain_seconds: float = Field(
         default=1.0, ge=0, description="How long after SIGTERM requests are still let in, while balancers notice."
     )
@@ -38,6 +44,9 @@ class Settings(BaseSettings):
     )
     tracing_endpoint: str | None = Field(
         default=None, description="Where spans are sent by OTLP over HTTP; without it there are none."
+    )
+    body_memory_bytes: int = Field(
+        default=1_000_000_000, ge=1, description="What the bodies of all requests in flight may take together."
     )
     limits: Limits = Limits()
 

@@ -11,7 +11,6 @@ from models import find_model, task_of
 from models.model import Model
 from services.documentation import problem_responses
 from services.engine import Engine
-from services.runners import Runner
 
 
 class ModelSummary(BaseModel):
@@ -58,22 +57,23 @@ class ModelDetail(ModelSummary):
 
 
 def add_routes(app: FastAPI, engine: Engine) -> None:
-    @app.get("/v1/models", tags=["models"], summary="The models that are served")
+    @app.get("/v1/models", tags=["models"], summary="The models that are served", responses=problem_responses(503))
     async def list_models() -> ModelList:
-        return ModelList(data=[summary(engine.runner(model)) for model in engine.settings.models])
+        return ModelList(data=[summary(engine, model) for model in engine.settings.models])
 
     @app.get("/v1/models/{id}", tags=["models"], summary="One model in full", responses=problem_responses(404, 503))
     async def show_model(id: str) -> ModelDetail:
-        return detail(engine.runner(find_model(id)))
+        return detail(engine, find_model(id))
 
 
-def summary(runner: Runner) -> ModelSummary:
-    return ModelSummary(**_facts(runner.model, runner))
+def summary(engine: Engine, model: Model) -> ModelSummary:
+    return ModelSummary(**_facts(engine, model))
 
 
-def detail(runner: Runner) -> ModelDetail:
-    model, manifest = runner.model, runner.manifest
-    facts: dict[str, Any] = {**_facts(model, runner), **model.describe()}
+def detail(engine: Engine, model: Model) -> ModelDetail:
+    runner = engine.runner(model)
+    manifest = runner.manifest
+    facts: dict[str, Any] = {**_facts(engine, model), **model.describe()}
     return ModelDetail(
         **facts,
         licence=model.licence,
@@ -83,8 +83,8 @@ def detail(runner: Runner) -> ModelDetail:
         source_sha256=manifest.source_sha256,
         files={name: file.model_dump() for name, file in manifest.files.items()},
         precision=manifest.precision,
-        max_batch=runner.max_batch,
-        workers=runner.workers,
+        max_batch=runner.arrangement.max_batch,
+        workers=runner.arrangement.workers,
         proof=Proof(
             reference=manifest.reference,
             tolerance=manifest.tolerance,
@@ -95,14 +95,14 @@ def detail(runner: Runner) -> ModelDetail:
     )
 
 
-def _facts(model: Model, runner: Runner) -> dict[str, Any]:
-    task = task_of(model)
+def _facts(engine: Engine, model: Model) -> dict[str, Any]:
+    task, runner = task_of(model), engine.runner(model)
     return {
         "id": model.id,
         "created": runner.manifest.created,
         "owned_by": "ekiben",
         "task": task.name,
-        "default": model is task.models[0],
+        "default": model is engine.choose(task, None),
         "title": model.title,
         "provider": runner.provider,
     }

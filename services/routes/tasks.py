@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,10 +14,10 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 
 from models import TASKS, AnyTask
-from models.errors import InvalidInput
+from models.errors import InvalidInput, UnsupportedMedia
 from models.model import Model
 from models.task import Media, Request
-from services import bodies
+from services import bodies, forms
 from services.documentation import task_documentation
 from services.edge import Record
 from services.engine import Engine
@@ -27,10 +28,11 @@ THREAD_BYTES = 100_000
 
 
 def add_routes(app: FastAPI, engine: Engine) -> None:
+    memory = bodies.BodyMemory(engine.settings.body_memory_bytes)
     for task in TASKS.values():
         app.add_api_route(
             f"/v1/{task.name}",
-            TaskRoute(task, engine).handle,
+            TaskRoute(task, engine, memory).handle,
             methods=["POST"],
             name=task.name,
             response_model=None,
@@ -41,17 +43,22 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
 class TaskRoute:
     """One task's native route."""
 
-    def __init__(self, task: AnyTask, engine: Engine) -> None:
+    def __init__(self, task: AnyTask, engine: Engine, memory: bodies.BodyMemory) -> None:
         self._task = task
         self._engine = engine
+        self._memory = memory
         self._answer = TypeAdapter(task.answer_type)
 
     async def handle(self, http: HttpRequest) -> Response:
         record = Record.of(http.scope)
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
         # Refused before the body is read, where the query or the default already names the model.
-        self._choose(http.query_params.get("model"), record)
-        parts = await self._read(http)
+        self._engine.runner(self._choose(http.query_params.get("model"), record)).check_capacity()
+        with self._memory.share() as share:
+            parts = await self._read(http, deadline, share)
+            return await self._answer_parts(http, parts, record, deadline)
+
+    async def _answer_parts(self, http: HttpRequest, parts: forms.Parts, record: Record, deadline: float) -> Response:
         try:
             parameters = self._task.parameters.model_validate(parts.parameters)
         except ValidationError as error:
@@ -63,20 +70,24 @@ class TaskRoute:
         return self._respond(answer)
 
     def _choose(self, id: str | None, record: Record) -> Model:
+        record.model = record.provider = ""  # of an earlier choice, where this one fails
         model = self._engine.choose(self._task, id)
         runner = self._engine.runner(model)
         record.model, record.provider = model.id, runner.provider
         return model
 
-    async def _read(self, http: HttpRequest) -> bodies.Parts:
+    async def _read(self, http: HttpRequest, deadline: float, share: bodies.Share) -> forms.Parts:
         limits = self._engine.settings.limits
+        query = forms.given_once(http.query_params.multi_items())
+        if (coding := http.headers.get("content-encoding", "identity").lower()) != "identity":
+            raise UnsupportedMedia(f"a body with the content coding {coding!r} is not accepted; send it as it is")
         content_type = http.headers.get("content-type")
-        budget = bodies.body_budget(self._task, bodies.media_type(content_type), limits)
-        body = await bodies.read_body(http.receive, http.headers, budget)
-        arguments = (self._task, content_type, body, dict(http.query_params), limits)
+        budget = forms.body_budget(self._task, forms.media_type(content_type), limits)
+        body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
+        arguments = (self._task, content_type, body, query, limits)
         if len(body) > THREAD_BYTES:
-            return await asyncio.to_thread(bodies.parse, *arguments)
-        return bodies.parse(*arguments)
+            return await asyncio.to_thread(forms.parse, *arguments)
+        return forms.parse(*arguments)
 
     def _respond(self, answer: Any) -> Response:
         if isinstance(answer, Media):
@@ -89,7 +100,7 @@ def deadline_seconds(task: AnyTask, http: HttpRequest) -> float:
     header = http.headers.get("x-request-timeout-ms")
     if header is None:
         return task.deadline_seconds
-    if not (header.isascii() and header.isdecimal()) or not 0 < int(header) <= 86_400_000:
+    if not re.fullmatch("[0-9]{1,8}", header) or not 0 < int(header) <= 86_400_000:
         raise InvalidInput.of("X-Request-Timeout-Ms", "is not a number of milliseconds from 1 to 86400000")
     return int(header) / 1e3
 
@@ -99,8 +110,14 @@ async def cancelled_when_client_goes(http: HttpRequest) -> AsyncIterator[None]:
     """Cancel what runs inside when the client closes the connection. Raises `ClientGone`."""
     worker = asyncio.current_task()
     assert worker is not None
+    inside = True
+
+    def cancel_worker(watcher: asyncio.Future[None]) -> None:
+        if inside and not watcher.cancelled():
+            worker.cancel()
+
     watcher = asyncio.ensure_future(_disconnected(http))
-    watcher.add_done_callback(lambda done: None if done.cancelled() else worker.cancel())
+    watcher.add_done_callback(cancel_worker)
     try:
         yield
     except asyncio.CancelledError:
@@ -109,6 +126,7 @@ async def cancelled_when_client_goes(http: HttpRequest) -> AsyncIterator[None]:
             raise bodies.ClientGone from None
         raise
     finally:
+        inside = False
         watcher.cancel()
 
 

@@ -197,7 +197,7 @@ async def test_a_conversation_is_closed_when_its_caller_goes_away(engines: Calla
     assert not task.closed.is_set(), "a thread is still in it"
     go_on.set()
     assert await asyncio.to_thread(task.closed.wait, 10)
-    assert engine.runners["tiny"].queue.cost == 0
+    assert await ask(engine, Doubling(), b"\3") == [6], "its place in the queue is free"
 
 
 async def test_requests_of_different_lengths_share_a_one_shot_model(engines: Callable[..., Engine]) -> None:

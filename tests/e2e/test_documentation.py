@@ -1,0 +1,161 @@
+"""The documentation: complete, well-formed, true, and readable without any other host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+
+from services.problems import Problem
+from tests.e2e.checks import ROUTE, photograph
+
+METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}
+EVERY_ERROR = {"400", "404", "413", "415", "422", "429", "503", "504"}
+STATUSES = {
+    ("/v1/models", "get"): {"200", "503"},
+    ("/v1/models/{id}", "get"): {"200", "404", "503"},
+    (ROUTE, "post"): {"200"} | EVERY_ERROR,
+    ("/livez", "get"): {"200", "503"},
+    ("/readyz", "get"): {"200", "503"},
+    ("/metrics", "get"): {"200"},
+}
+
+
+@pytest.fixture
+def document(http: httpx.Client) -> dict[str, Any]:
+    response = http.get("/openapi.json")
+    assert response.headers["Content-Type"] == "application/json"
+    answer: dict[str, Any] = response.json()
+    return answer
+
+
+def nodes(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object below a value."""
+    if isinstance(value, dict):
+        yield value
+        for below in value.values():
+            yield from nodes(below)
+    elif isinstance(value, list):
+        for below in value:
+            yield from nodes(below)
+
+
+def resolve(document: dict[str, Any], reference: str) -> Any:
+    assert reference.startswith("#/")
+    found: Any = document
+    for step in reference[2:].split("/"):
+        found = found[step.replace("~1", "/").replace("~0", "~")]
+    return found
+
+
+def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(path, method): each for path, item in document["paths"].items() for method, each in item.items()}
+
+
+def test_it_is_a_document_of_openapi_3_1(document: dict[str, Any]) -> None:
+    assert document["openapi"].startswith("3.1.")
+    assert set(document) <= {"openapi", "info", "paths", "components", "tags", "servers"}
+    assert document["info"]["title"] and document["info"]["version"]
+    for (path, method), operation in operations(document).items():
+        assert path.startswith("/") and method in METHODS
+        assert operation["summary"]
+        for status, response in operation["responses"].items():
+            assert status.isdecimal() and len(status) == 3
+            assert response["description"]
+        declared = [parameter["name"] for parameter in operation.get("parameters", ()) if parameter["in"] == "path"]
+        assert declared == [part[1:-1] for part in path.split("/") if part.startswith("{")]
+        for parameter in operation.get("parameters", ()):
+            assert parameter["in"] in ("path", "query", "header") and "schema" in parameter
+            assert parameter.get("required") is True or parameter["in"] != "path"
+    ids = [operation["operationId"] for operation in operations(document).values() if "operationId" in operation]
+    assert len(ids) == len(set(ids))
+
+
+def test_every_reference_leads_somewhere_and_every_schema_is_used(document: dict[str, Any]) -> None:
+    references = {node["$ref"] for node in nodes(document) if isinstance(node.get("$ref"), str)}
+    assert references
+    for reference in references:
+        assert isinstance(resolve(document, reference), dict)
+    assert {f"#/components/schemas/{name}" for name in document["components"]["schemas"]} == references
+
+
+def test_every_public_route_is_described_with_its_statuses(document: dict[str, Any]) -> None:
+    assert {key: set(each["responses"]) for key, each in operations(document).items()} == STATUSES
+
+
+def test_every_described_get_is_answered(http: httpx.Client, document: dict[str, Any]) -> None:
+    for path, method in operations(document):
+        if method == "get":
+            assert http.get(path.replace("{id}", "efficientnet-lite0")).status_code == 200
+
+
+def test_errors_are_described_as_problems_as_they_are(http: httpx.Client, document: dict[str, Any]) -> None:
+    for operation in operations(document).values():
+        for status, response in operation["responses"].items():
+            if status != "200" and "content" in response:
+                schema = response["content"]["application/problem+json"]["schema"]
+                properties = resolve(document, schema["$ref"])["properties"]
+                assert set(properties) == {"type", "title", "status", "detail", "instance", "errors"}
+    actual = http.post(ROUTE, params={"top_k": 0}, content=photograph())
+    assert Problem.model_validate_json(actual.content, strict=True).errors[0].field == "top_k"
+
+
+def test_a_task_describes_its_three_forms_and_its_parameters(document: dict[str, Any]) -> None:
+    operation = document["paths"][ROUTE]["post"]
+    forms = operation["requestBody"]["content"]
+    assert set(forms) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data", "application/json"}
+    parameters = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
+    assert parameters == {"model", "top_k", "function_to_apply"}
+    assert set(forms["multipart/form-data"]["schema"]["properties"]) == parameters | {"image"}
+    envelope = forms["application/json"]["schema"]["properties"]
+    assert set(envelope) == {"inputs", "parameters"}
+    assert set(envelope["parameters"]["properties"]) == parameters
+    assert "X-Request-Timeout-Ms" in {each["name"] for each in operation["parameters"] if each["in"] == "header"}
+
+
+def test_the_example_is_a_real_answer(http: httpx.Client, document: dict[str, Any]) -> None:
+    success = document["paths"][ROUTE]["post"]["responses"]["200"]
+    example = success["content"]["application/json"]["example"]
+    response = http.post(ROUTE, content=photograph("chelsea"), params={"top_k": len(example)})
+    assert [{**each, "score": round(each["score"], 4)} for each in response.json()] == example
+    assert set(success["headers"]) == {"X-Request-Id", "X-Ekiben-Model", "X-Ekiben-Provider", "Server-Timing"}
+    assert all(name in response.headers for name in success["headers"])
+
+
+class Links(HTMLParser):
+    """What a page loads or points to."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.loaded: list[str] = []
+        self.links: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        for name, value in attributes:
+            if name in ("src", "href", "action", "data", "srcset", "poster"):
+                (self.links if tag == "a" else self.loaded).append(value or "")
+
+
+@pytest.mark.parametrize("path", ["/", "/docs"])
+def test_pages_load_nothing_from_other_hosts(http: httpx.Client, path: str) -> None:
+    page = http.get(path)
+    assert page.headers["Content-Type"].startswith("text/html")
+    found = Links(page.text)
+    for address in (*found.loaded, *found.links):
+        assert urlsplit(urljoin(str(page.url), address)).netloc == page.url.netloc.decode(), address
+        assert http.get(address).status_code == 200, address
+    without_example = page.text.replace(str(http.base_url).rstrip("/"), "")
+    assert "://" not in without_example and "url(" not in without_example and "@import" not in without_example
+
+
+def test_the_reference_loads_its_scripts_styles_and_document_from_here(http: httpx.Client) -> None:
+    page = http.get("/docs").text
+    types = {address.rpartition(".")[2]: http.get(address).headers["Content-Type"] for address in Links(page).loaded}
+    assert types["js"].startswith("text/javascript") and types["css"].startswith("text/css")
+    assert types["png"] == "image/png"
+    assert "url: '/openapi.json'" in page
