@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 log = logging.getLogger("ekiben.draining")
+
+SETTLE_SECONDS = 0.25
+"""How long what was accepted last has to send its request."""
 
 
 class Drain:
@@ -40,20 +45,38 @@ class Drain:
         if not self.begun:
             self.begun = True
             log.info("draining", extra={"wait_seconds": self._wait_seconds})
-            asyncio.get_running_loop().call_later(self._wait_seconds, self._close)
+            self._task = asyncio.create_task(self._stop())
 
-    def _close(self) -> None:
+    async def _stop(self) -> None:
         assert self._exit is not None
-        self._refuse_connections()
+        await asyncio.sleep(self._wait_seconds)
+        server = getattr(self._exit, "__self__", None)
+        for listener in getattr(server, "servers", ()):
+            for each in listener.sockets:
+                await _refuse_connections(each.fileno())
+        await asyncio.sleep(SETTLE_SECONDS)
         self._exit(signal.SIGTERM, None)
         # To uvicorn a second signal, SIGINT, means: wait no longer.
         asyncio.get_running_loop().call_later(self._grace_seconds, self._exit, signal.SIGINT, None)
 
-    def _refuse_connections(self) -> None:
-        """Let the kernel refuse connections. BentoML's supervisor holds the listening socket too: without this,
-        connections would be taken until it exits, and then be reset with their requests unread."""
-        server = getattr(self._exit, "__self__", None)
-        for listener in getattr(server, "servers", ()):
-            for each in listener.sockets:
-                with socket.socket(fileno=os.dup(each.fileno())) as duplicate:
-                    duplicate.shutdown(socket.SHUT_RDWR)
+
+async def _refuse_connections(descriptor: int) -> None:
+    """Let the kernel refuse connections from now on.
+
+    BentoML's supervisor holds the listening socket too: without this, connections would be taken until it
+    exits, and then be reset with their requests unread. What waits to be accepted would be reset here, so the
+    moment is one when nothing waits.
+    """
+    with socket.socket(fileno=os.dup(descriptor)) as listener:
+        until = asyncio.get_running_loop().time() + SETTLE_SECONDS
+        while _waiting(listener) and asyncio.get_running_loop().time() < until:  # noqa: ASYNC110 (no event tells)
+            await asyncio.sleep(0)
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+
+
+def _waiting(listener: socket.socket) -> int:
+    """How many connections wait to be accepted, where the system says it: Linux, in `tcpi_unacked`."""
+    if not sys.platform.startswith("linux"):
+        return 0
+    return int.from_bytes(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)[24:28], sys.byteorder)
