@@ -9,7 +9,7 @@ from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
 from services import logs, metrics_folder, preflight
-from services.app import create_app
+from services.app import Application
 from services.draining import Drain
 from services.edge import Edge
 from services.engine import Engine
@@ -21,7 +21,7 @@ settings = Settings()
 preflight.check(settings)  # raises before a worker is started that could not serve
 engine = Engine(settings)
 drain = Drain(wait_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-app = create_app(engine)
+app = Application(engine)
 
 
 class GatewayService(Service[Any]):  # type: ignore[misc]

@@ -12,42 +12,57 @@ from fastapi import FastAPI
 from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from models import TASKS, AnyTask
-from models.errors import InvalidInput, UnsupportedMedia
+from models.errors import EkibenError, InvalidInput, UnsupportedMedia
 from models.model import Model
 from models.task import Media, Request
 from services import bodies, forms
 from services.documentation import task_documentation
 from services.edge import Record
 from services.engine import Engine
-from services.problems import invalid_fields
+from services.problems import error_response, invalid_fields
 
 THREAD_BYTES = 100_000
 """Bodies in a form or in JSON that are longer than this are taken apart in a thread."""
 
 
-def add_routes(app: FastAPI, engine: Engine) -> None:
+def add_routes(app: FastAPI, engine: Engine) -> dict[str, TaskRoute]:
+    """Add a route for every task; by path, what answers a POST there."""
     memory = bodies.BodyMemory(engine.settings.body_memory_bytes)
+    routes: dict[str, TaskRoute] = {}
     for task in TASKS.values():
+        route = routes[f"/v1/{task.name}"] = TaskRoute(task, engine, memory)
         app.add_api_route(
-            f"/v1/{task.name}",
-            TaskRoute(task, engine, memory).handle,
+            route.path,
+            route.handle,
             methods=["POST"],
             name=task.name,
             response_model=None,
             **task_documentation(task),
         )
+    return routes
 
 
 class TaskRoute:
     """One task's native route."""
 
     def __init__(self, task: AnyTask, engine: Engine, memory: bodies.BodyMemory) -> None:
+        self.path = f"/v1/{task.name}"
         self._task = task
         self._engine = engine
         self._memory = memory
         self._answer = TypeAdapter(task.answer_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The route as an application of its own, for requests that do not pass FastAPI."""
+        scope["route"] = self
+        try:
+            response = await self.handle(HttpRequest(scope, receive))
+        except EkibenError as error:
+            response = error_response(error, Record.of(scope).request_id)
+        await response(scope, receive, send)
 
     async def handle(self, http: HttpRequest) -> Response:
         record = Record.of(http.scope)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from services.app import create_app
+from services.app import Application
 from services.edge import Edge
 from services.engine import Engine
 from services.settings import Settings
@@ -58,7 +58,7 @@ def log() -> Iterator[Collector]:
 
 @pytest.mark.parametrize(("method", "path"), [("POST", ROUTE), ("GET", "/v1/models"), ("GET", "/livez"), ("GET", "/x")])
 async def test_a_fault_is_a_problem_that_says_nothing_of_the_inside(log: Collector, method: str, path: str) -> None:
-    application = broken if path == "/x" else create_app(BrokenEngine(Settings()))
+    application = broken if path == "/x" else Application(BrokenEngine(Settings()))
     async with client(Edge(system=broken, application=application, draining=lambda: False)) as http:
         response = await http.request(method, path, content=photograph(), headers={"X-Request-Id": "mine"})
     assert problem(response, 500)["instance"] == "mine"
