@@ -2,13 +2,14 @@
 PYTHON ?= python3
 PORT ?= 3000
 MODELS ?=
+PEERS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve export test lint bento bentocheck lock clean
+.PHONY: help setup serve export test lint bench bento bentocheck lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+bench: export ## the server beside the limit; PEERS=1 adds other servers
+	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
 
 bento: export ## pack the service and its models into a bento
 	@$(VENV)/bin/bentoml build

@@ -10,11 +10,12 @@ from time import perf_counter, process_time
 import numpy as np
 
 from models.image import decode
-from models.image_classification import ImageClassifier
+from models.image_classification import ImageClassification, ImageClassifier
 from models.limits import Limits
 from models.model import OneShot
 from services.session import Session
 
+MODEL = ImageClassification.models[0]
 TOP_K = 5
 
 
@@ -42,13 +43,14 @@ class Sample:
 class Limit:
     """A classifier called as directly as can be."""
 
-    def __init__(self, model: ImageClassifier, path: Path, *, threads_per_run: int) -> None:
+    def __init__(self, model: ImageClassifier, path: Path, *, threads_per_run: int, draft: bool = True) -> None:
         assert isinstance(model.protocol, OneShot)
         self._model = model
+        self._short_side = model.crop.resize if draft else None
         self._session = Session(path, model.protocol.graph, device="cpu", threads=threads_per_run)
 
     def classify(self, data: bytes) -> list[tuple[str, float]]:
-        pixels = self._model.crop(decode(data, field="image", limits=Limits(), short_side=self._model.crop.resize))
+        pixels = self._model.crop(decode(data, field="image", limits=Limits(), short_side=self._short_side))
         [probabilities] = self._session.run({"image": pixels[None]})
         scores = probabilities[0]
         best = np.argsort(-scores, kind="stable")[:TOP_K]

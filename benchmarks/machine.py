@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
 import subprocess
 from dataclasses import dataclass
@@ -27,42 +28,39 @@ def describe() -> str:
 
 @dataclass
 class Watch:
-    """While entered, counts the CPU time that `processes` use and what everybody else takes from them."""
+    """While entered, counts the CPU time that a server's processes use and what everybody else takes from them.
 
-    processes: list[psutil.Process]
+    `server` is its first process; all below it count, whatever they do.
+    """
+
+    server: psutil.Process | None = None
     cpu_seconds: float = 0.0
     others_share: float = 0.0
 
     def __enter__(self) -> Watch:
-        self._own = self._used()
-        self._ours = _tree_seconds()
+        self._used = tree_seconds(self.server) if self.server else 0.0
+        self._ours = tree_seconds(psutil.Process())
         self._all = psutil.cpu_times()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.cpu_seconds = self._used() - self._own
+        self.cpu_seconds = tree_seconds(self.server) - self._used if self.server else 0.0
         now = psutil.cpu_times()
         total = sum(now) - sum(self._all)
         idle = (now.idle + now.iowait) - (self._all.idle + self._all.iowait)
-        self.others_share = max(0.0, (total - idle - (_tree_seconds() - self._ours)) / total)
-
-    def _used(self) -> float:
-        return sum(sum(process.cpu_times()[:2]) for process in self.processes)
+        self.others_share = max(0.0, (total - idle - (tree_seconds(psutil.Process()) - self._ours)) / total)
 
     @property
     def quiet(self) -> bool:
         return self.others_share <= BUSY_SHARE
 
 
-def _tree_seconds() -> float:
-    """CPU seconds of this process, of those that it started, and of those that have ended."""
-    own = psutil.Process()
-    total = sum(own.cpu_times()[:4])
-    for process in own.children(recursive=True):
-        try:
+def tree_seconds(root: psutil.Process) -> float:
+    """CPU seconds of a process, of those below it, and of those below it that have ended."""
+    total = 0.0
+    for process in (root, *root.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
             total += sum(process.cpu_times()[:4])
-        except psutil.NoSuchProcess:
-            continue
     return total

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 
 from rich.box import SIMPLE_HEAD
@@ -25,7 +24,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="show the catalogue and what is exported")
     parser.add_argument("--force", action="store_true", help="export again what is up to date")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")  # an export is nobody else's business
     if options.list:
         Console().print(catalogue())
         return 0

@@ -10,7 +10,7 @@ import pytest
 
 from tests.serving import Server, serving
 
-os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+os.environ |= {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @pytest.fixture(scope="session")
