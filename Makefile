@@ -9,7 +9,7 @@ STAMP := $(VENV)/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve export test lint bench bento bentocheck lock clean
+.PHONY: help setup serve export test lint bench stress bento bentocheck lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
+
+stress: export ## overload, and 100,000 requests: a quarter of an hour
+	@$(RUN) -m benchmarks.stress
 
 bento: export ## pack the service and its models into a bento
 	@$(VENV)/bin/bentoml build

@@ -38,16 +38,16 @@ def overload(server: Server, *, factor: float, seconds: float) -> None:
     growth = (worker.memory_info().rss - memory) / 1e6
     print(f"capacity {capacity:.0f}/s; asked for {factor * capacity:.0f}/s for {seconds:.0f} s")
     print(f"  statuses {dict(statuses)}")
-    print(
-        f"  goodput within {LATE_SECONDS:g} s: {in_time / seconds / capacity:.2f} of capacity, any: {len(good) / seconds / capacity:.2f}"
-    )
+    goodput = in_time / seconds / capacity
+    print(f"  goodput {goodput:.2f} of capacity within {LATE_SECONDS:g} s, {len(good) / seconds / capacity:.2f} at all")
     print(f"  latency of what was answered 200: p50 {statistics.median(good) * 1e3:.0f} ms")
     print(f"  lone latency before {lone_before * 1e3:.1f} ms, a second after {lone_after * 1e3:.1f} ms")
     print(f"  resident memory grew by {growth:.0f} MB", flush=True)
 
 
 def lone_latency(target: Target, request: bytes) -> float:
-    return statistics.median(load(target, request, loop="closed", concurrency=1, seconds=2.0)["latencies"])
+    latencies: list[float] = load(target, request, loop="closed", concurrency=1, seconds=2.0)["latencies"]
+    return statistics.median(latencies)
 
 
 def soak(server: Server, *, total: int) -> None:

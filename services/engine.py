@@ -7,7 +7,6 @@ import gc
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter, thread_time
 from typing import Any
@@ -16,6 +15,7 @@ from models import AnyTask, find_model, task_of
 from models.errors import EkibenError, Unavailable, UnknownModel
 from models.model import Model
 from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
+from services.core_pool import CorePool
 from services.exports import find_export
 from services.queueing import Flow, Ticket
 from services.remote import RemoteFlow, RemoteRunner, RemoteTicket, Stub, connect
@@ -62,7 +62,7 @@ class Engine:
         self.settings = settings
         self.runners: dict[str, Runner | RemoteRunner] = {}
         self.failure: BaseException | None = None
-        self._threads = ThreadPoolExecutor(available_cpus(), thread_name_prefix="conversation")
+        self.pool = CorePool(available_cpus())
         self._pace = _Pace()
         self._loading: asyncio.Task[None] | None = None
 
@@ -87,7 +87,7 @@ class Engine:
     async def _load_one(self, model: Model, stub: Stub | None) -> Runner | RemoteRunner:
         if stub is not None:
             return await connect(model, stub)
-        runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings)
+        runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings, self.pool)
         runner.start()
         return runner
 
@@ -96,7 +96,7 @@ class Engine:
             self._loading.cancel()
         for runner in self.runners.values():
             await asyncio.to_thread(runner.close)
-        self._threads.shutdown(wait=True)
+        await asyncio.to_thread(self.pool.close)
 
     def choose(self, task: AnyTask, id: str | None) -> Model:
         """The model that a request means. Raises `UnknownModel`."""
@@ -144,7 +144,8 @@ class Engine:
                 if reply is not None and self._pace.is_short(task):
                     step = _advance(conversation, reply)
                 else:
-                    advancing = self._threads.submit(_advance, conversation, reply)
+                    lane = self.pool.patient if reply is None else self.pool.urgent
+                    advancing = lane.submit(_advance, conversation, reply)
                     step = await asyncio.wrap_future(advancing)
                 if reply is not None:
                     self._pace.note(task, step.cpu_seconds)

@@ -8,9 +8,11 @@ from typing import Any
 import bentoml
 
 from models.model import Model
+from services.core_pool import CorePool
 from services.exports import find_export
 from services.remote import Host
 from services.runners import make_runner
+from services.session import available_cpus
 from services.settings import Settings
 
 # BentoML closes the connections to a service every 100 requests, under whatever is in flight on them.
@@ -48,13 +50,14 @@ def runner_service(model: Model, settings: Settings) -> Any:
 
         def __init__(self) -> None:
             self.host: Host | None = None
+            self.pool = CorePool(available_cpus())
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:
-            self.runner = await asyncio.to_thread(make_runner, model, find_export(model), settings)
+            self.runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, self.pool)
             self.runner.start()
             self.host = Host(self.runner)
 
@@ -62,6 +65,7 @@ def runner_service(model: Model, settings: Settings) -> Any:
         async def stop(self) -> None:
             if self.host:
                 await asyncio.to_thread(self.runner.close)
+            await asyncio.to_thread(self.pool.close)
 
         @bentoml.api  # type: ignore[untyped-decorator]
         async def describe(self) -> str:

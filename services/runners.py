@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 from models.model import Graph, Model, OneShot, Stepwise
 from models.task import Array, Item
 from services import metrics
+from services.core_pool import CorePool
 from services.exports import Export
 from services.queueing import FairQueue, Flow
 from services.scheduling import OneShotScheduler, Scheduler, StepwiseScheduler
@@ -27,7 +28,7 @@ class Runner(ABC):
 
     queue: FairQueue
 
-    def __init__(self, model: Model, export: Export, settings: Settings) -> None:
+    def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
         self.model = model
         self.manifest = export.manifest
         self.arrangement = arrangement(model, export, settings.device)
@@ -35,7 +36,9 @@ class Runner(ABC):
         self._sessions = {graph.name: self._load(graph, self.arrangement.threads) for graph in model.protocol.graphs}
         self.provider = next(iter(self._sessions.values())).provider
         self._queue_requests = settings.queue_requests
-        self._executor = ThreadPoolExecutor(self.arrangement.workers, thread_name_prefix=model.id)
+        # On a CPU all models share its cores; threads that wait for a GPU are a runner's own.
+        self._own_threads = None if self.provider == CPU else ThreadPoolExecutor(self.arrangement.workers, model.id)
+        self._executor: Executor = self._own_threads or pool.urgent
 
     @staticmethod
     def _load_graph(export: Export, device: Device, graph: Graph, threads: int) -> Session:
@@ -69,7 +72,8 @@ class Runner(ABC):
         self.queue.check(self.model.item_cost)
 
     def close(self) -> None:
-        self._executor.shutdown(wait=True)
+        if self._own_threads:
+            self._own_threads.shutdown(wait=True)
 
     def _count(self, size: int, queue_cost: int) -> None:
         metrics.batch_size.labels(self.model.id).observe(size)
@@ -79,8 +83,8 @@ class Runner(ABC):
 class OneShotRunner(Runner):
     """Pictures and the like: a batch is one call of one graph. An item that is alone may use all cores."""
 
-    def __init__(self, model: Model, export: Export, settings: Settings) -> None:
-        super().__init__(model, export, settings)
+    def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
+        super().__init__(model, export, settings, pool)
         assert isinstance(model.protocol, OneShot)
         self._protocol = model.protocol
         self._graph = model.protocol.graph
@@ -124,8 +128,8 @@ class OneShotRunner(Runner):
 class StepwiseRunner(Runner):
     """Speech and translation: one thread encodes while another steps the rows that are under way."""
 
-    def __init__(self, model: Model, export: Export, settings: Settings) -> None:
-        super().__init__(model, export, settings)
+    def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
+        super().__init__(model, export, settings, pool)
         protocol = model.protocol
         assert isinstance(protocol, Stepwise)
         self._encoder_graph = protocol.encoder
@@ -166,8 +170,8 @@ class _WarmUp:
 _RUNNERS: dict[type[OneShot | Stepwise], type[Runner]] = {OneShot: OneShotRunner, Stepwise: StepwiseRunner}
 
 
-def make_runner(model: Model, export: Export, settings: Settings) -> Runner:
+def make_runner(model: Model, export: Export, settings: Settings, pool: CorePool) -> Runner:
     """The runner for a model's protocol, loaded and warm."""
-    runner = _RUNNERS[type(model.protocol)](model, export, settings)
+    runner = _RUNNERS[type(model.protocol)](model, export, settings, pool)
     runner.warm_up()
     return runner

@@ -108,7 +108,7 @@ async def engines(tmp_path: Path) -> AsyncIterator[Callable[..., Engine]]:
         engine = Engine(settings)
         folder = tmp_path / str(len(made))
         folder.mkdir()
-        runner = make_runner(model, tiny.tiny_export(model, folder), settings)
+        runner = make_runner(model, tiny.tiny_export(model, folder), settings, engine.pool)
         runner.start()
         engine.runners[model.id] = runner
         made.append(engine)
