@@ -138,32 +138,31 @@ class Engine:
         conversation: Conversation[Any] = task.converse(model, request)
         items = _Items(flow)
         clock = _Clock(timings)
-        reply: Any = None
+        advancing = self.pool.patient.submit(_advance, conversation, None)
         try:
+            step = await asyncio.wrap_future(advancing)
             while True:
-                if reply is not None and self._pace.is_short(task):
-                    step = _advance(conversation, reply)
-                else:
-                    lane = self.pool.patient if reply is None else self.pool.urgent
-                    advancing = lane.submit(_advance, conversation, reply)
-                    step = await asyncio.wrap_future(advancing)
-                if reply is not None:
-                    self._pace.note(task, step.cpu_seconds)
                 clock.thought()
-                reply = None
+                reply: Any = None
                 if step.ended:
                     return step.value
                 items.add(step.items)
                 if isinstance(step.action, Partial):
                     if on_partial:
                         await on_partial(step.action.value)
-                    continue
-                try:
-                    ticket = await items.next()
-                    reply = await ticket.future
-                    clock.waited(ticket)
-                except EkibenError as error:
-                    reply = _Failure(error)
+                else:
+                    try:
+                        ticket = await items.next()
+                        reply = await ticket.future
+                        clock.waited(ticket)
+                    except EkibenError as error:
+                        reply = _Failure(error)
+                if self._pace.is_short(task):
+                    step = _advance(conversation, reply)
+                else:
+                    advancing = self.pool.urgent.submit(_advance, conversation, reply)
+                    step = await asyncio.wrap_future(advancing)
+                self._pace.note(task, step.cpu_seconds)
         finally:
             flow.close()
             # Where this request was cancelled a thread may still be in the conversation: close it after that.
