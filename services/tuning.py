@@ -14,6 +14,7 @@ import statistics
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -93,7 +94,7 @@ def _read(folder: Path) -> dict[str, Arrangement]:
         return {}
 
 
-def tune(model: Model, export: Export, device: Device) -> Arrangement:
+def tune(model: Model, export: Export, device: Device, *, sample_seconds: float = SAMPLE_SECONDS) -> Arrangement:
     """Measure `model` and keep the result beside its export."""
     assert isinstance(model.protocol, OneShot)
     path, graph = export.graph(model.protocol.graph), model.protocol.graph
@@ -104,7 +105,8 @@ def tune(model: Model, export: Export, device: Device) -> Arrangement:
 
     provider = provider_for(device)
     # On a CPU what counts is the CPU time of an item: neighbours do not change it, and decoding needs the rest.
-    best = _best(session, _candidates(model, provider), process_time if provider == CPU else perf_counter)
+    clock = process_time if provider == CPU else perf_counter
+    best = _best(session, _candidates(model, provider), partial(_seconds_per_item, clock, sample_seconds))
     if provider == CPU:
         best = best.model_copy(update={"lone_threads": _lone_threads(session)})
     (export.folder / FILE).write_bytes(_FILE.dump_json(_read(export.folder) | {machine(provider): best}, indent=2))
@@ -129,26 +131,30 @@ def _candidates(model: Model, provider: str) -> list[Arrangement]:
 
 
 def _best(
-    session: Callable[[int], Callable[[int], None]], candidates: list[Arrangement], clock: Callable[[], float]
+    session: Callable[[int], Callable[[int], None]],
+    candidates: list[Arrangement],
+    cost_of: Callable[[Callable[[int], None], Arrangement], float],
 ) -> Arrangement:
     """The first candidate, or one that is clearly cheaper; tried in turns, because machines are noisy."""
     sessions = {threads: session(threads) for threads in {each.threads for each in candidates}}
     samples: dict[Arrangement, list[float]] = {each: [] for each in candidates}
     for _ in range(ROUNDS):
         for each in candidates:
-            samples[each].append(_seconds_per_item(sessions[each.threads], each, clock))
+            samples[each].append(cost_of(sessions[each.threads], each))
     cost = {each: statistics.median(values) for each, values in samples.items()}
     cheapest = min(cost.values())
     return next(each for each in candidates if cost[each] <= cheapest * WORTHWHILE)
 
 
-def _seconds_per_item(call: Callable[[int], None], each: Arrangement, clock: Callable[[], float]) -> float:
+def _seconds_per_item(
+    clock: Callable[[], float], sample_seconds: float, call: Callable[[int], None], each: Arrangement
+) -> float:
     call(each.max_batch)
     counts = [0] * each.workers
-    until = perf_counter() + SAMPLE_SECONDS
+    until = perf_counter() + sample_seconds
 
     def work(place: int) -> None:
-        while perf_counter() < until:
+        while counts[place] == 0 or perf_counter() < until:
             call(each.max_batch)
             counts[place] += each.max_batch
 

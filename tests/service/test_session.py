@@ -1,0 +1,74 @@
+"""Sessions say where they run, and take no more cores than they may."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.model import Graph, Tensor
+from services.session import (
+    CPU,
+    DeviceUnavailable,
+    Session,
+    _cgroup_quota,
+    _driver_present,
+    available_cpus,
+    require_device,
+)
+from tests.service import tiny_models as tiny
+
+GRAPH = tiny.ONE_SHOT.graph
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tiny.tiny_export(tiny.tiny_model(tiny.ONE_SHOT), tmp_path).graph(GRAPH)
+
+
+def test_a_session_names_the_provider_that_it_has(path: Path) -> None:
+    session = Session(path, GRAPH, device="cpu", threads=1)
+    assert session.provider == CPU
+    [doubled] = session.run({"numbers": np.ones((2, 3), np.float32)})
+    assert (doubled == 2).all()
+
+
+@pytest.mark.skipif(_driver_present(), reason="there is a GPU here")
+def test_cuda_is_refused_where_the_session_would_run_on_the_cpu(path: Path) -> None:
+    with pytest.raises(DeviceUnavailable, match=CPU):
+        Session(path, GRAPH, device="cuda", threads=1)
+    with pytest.raises(DeviceUnavailable, match="EKIBEN_DEVICE=cuda"):
+        require_device("cuda")
+
+
+def test_other_devices_need_no_proof() -> None:
+    require_device("auto")
+    require_device("cpu")
+
+
+def test_a_graph_with_other_tensors_than_declared_is_refused(path: Path) -> None:
+    other: Graph = replace(GRAPH, inputs=(Tensor("figures", "float32", ("batch", "length")),))
+    with pytest.raises(ValueError, match="figures"):
+        Session(path, other, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize(
+    ("files", "cores"),
+    [
+        ({"cpu.max": "max 100000"}, None),
+        ({"cpu.max": "150000 100000"}, 1),
+        ({"cpu.max": "400000 100000"}, 4),
+        ({"cpu.max": "5000 100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"cpu/cpu.cfs_quota_us": "250000", "cpu/cpu.cfs_period_us": "100000"}, 2),
+        ({}, None),
+    ],
+)
+def test_the_quota_of_a_container_is_read(tmp_path: Path, files: dict[str, str], cores: int | None) -> None:
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert _cgroup_quota(tmp_path) == cores
+    assert available_cpus() >= 1
