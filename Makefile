@@ -42,7 +42,7 @@ lint: $(STAMP) ## ruff and mypy --strict
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
 
-stress: export ## overload, and 100,000 requests: a quarter of an hour
+stress: export ## overload, and 100,000 requests: five minutes
 	@$(RUN) -m benchmarks.stress
 
 bento: export ## pack the service and its models into a bento
