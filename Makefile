@@ -1,7 +1,9 @@
 # Commands of the repository; `make help` lists them. CI calls the same ones.
 PYTHON ?= python3
 PORT ?= 3000
-MODELS ?=
+comma := ,
+# What is served is what has to be exported.
+MODELS ?= $(subst $(comma), ,$(EKIBEN_MODELS))
 PEERS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
