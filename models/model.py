@@ -31,6 +31,16 @@ class Tensor:
     def batch_axis(self) -> int:
         return self.axes.index(BATCH)
 
+    @property
+    def varying(self) -> dict[str, int]:
+        """The places of the axes that vary, by name; the batch is not among them."""
+        return {axis: place for place, axis in enumerate(self.axes) if isinstance(axis, str) and axis != BATCH}
+
+    @property
+    def item_axes(self) -> tuple[int | str, ...]:
+        """The axes of one item, which has no batch axis."""
+        return tuple(axis for axis in self.axes if axis != BATCH)
+
 
 @dataclass(frozen=True)
 class Graph:

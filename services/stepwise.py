@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from models.model import Graph, Stepwise, Tensor
+from models.model import BATCH, Graph, Stepwise, Tensor
 from models.task import Array, Item, TokenSearch
 
 
@@ -76,8 +76,7 @@ class StepwiseModel:
         sizes: list[object] = [len(item.search.prompt)]
         for tensor in self._protocol.encoder.inputs:
             if tensor.name in item.inputs:
-                axes = [axis for axis in tensor.axes if axis != "batch"]
-                actual = zip(axes, item.inputs[tensor.name].shape, strict=True)
+                actual = zip(tensor.item_axes, item.inputs[tensor.name].shape, strict=True)
                 sizes.extend(size for axis, size in actual if axis not in self._protocol.masks)
         return tuple(sizes)
 
@@ -89,9 +88,8 @@ class StepwiseModel:
         tensors = {tensor.name: encoded[tensor.name] for tensor in self._protocol.context}
         tensors |= {tensor.name: _empty_state(tensor, len(rows)) for tensor in self._state.values()}
         for tensor in self._kept:
-            for axis, length in zip(tensor.axes, tensors[tensor.name].shape, strict=True):
-                if isinstance(axis, str) and axis != "batch":
-                    masks.setdefault(axis, np.ones((len(rows), length), np.int64))
+            for axis, place in tensor.varying.items():
+                masks.setdefault(axis, np.ones((len(rows), tensors[tensor.name].shape[place]), np.int64))
         batch = Batch(rows, tensors, masks)
         prompts = np.array([row.search.prompt for row in rows])
         self._decode(batch, prompts)
@@ -120,11 +118,10 @@ class StepwiseModel:
 
     def _grow_masks(self, batch: Batch, tensor: Tensor, after: Array) -> None:
         """What a step adds along an axis of the state is real for every row."""
-        for place, axis in enumerate(tensor.axes):
-            if axis in batch.masks and isinstance(axis, str):
-                mask = batch.masks[axis]
-                if added := after.shape[place] - mask.shape[1]:
-                    batch.masks[axis] = np.concatenate([mask, np.ones((len(mask), added), mask.dtype)], axis=1)
+        for axis, place in tensor.varying.items():
+            mask = batch.masks[axis]
+            if added := after.shape[place] - mask.shape[1]:
+                batch.masks[axis] = np.concatenate([mask, np.ones((len(mask), added), mask.dtype)], axis=1)
 
     def can_join(self, first: Batch, second: Batch) -> bool:
         """Rows share a step when they differ only along axes that have a mask."""
@@ -146,9 +143,8 @@ class StepwiseModel:
             parts = []
             for batch in batches:
                 array = batch.tensors[tensor.name]
-                for place, axis in enumerate(tensor.axes):
-                    if isinstance(axis, str) and axis in lengths:
-                        array = _pad(array, place, lengths[axis])
+                for axis, place in tensor.varying.items():
+                    array = _pad(array, place, lengths[axis])
                 parts.append(array)
             tensors[tensor.name] = np.concatenate(parts, axis=tensor.batch_axis)
         return Batch([row for batch in batches for row in batch.rows], tensors, masks)
@@ -164,8 +160,8 @@ class StepwiseModel:
         tensors = {}
         for tensor in self._kept:
             array = batch.tensors[tensor.name].take(places, axis=tensor.batch_axis)
-            for place, axis in enumerate(tensor.axes):
-                if isinstance(axis, str) and axis in used:
+            for axis, place in tensor.varying.items():
+                if axis in used:
                     array = array.take(used[axis], axis=place)
             tensors[tensor.name] = array
         masks |= {axis: masks[axis][:, columns] for axis, columns in used.items()}
@@ -180,8 +176,7 @@ class StepwiseModel:
             if tensor.name in mask_names:
                 continue
             arrays = [item.inputs[tensor.name] for item in items]
-            axes = [axis for axis in tensor.axes if axis != "batch"]
-            for place, axis in enumerate(axes):
+            for place, axis in enumerate(tensor.item_axes):
                 if isinstance(axis, str):
                     lengths = [array.shape[place] for array in arrays]
                     arrays = [_pad(array, place, max(lengths)) for array in arrays]
@@ -199,7 +194,7 @@ def _named(graph: Graph, arrays: Sequence[Array]) -> dict[str, Array]:
 
 def _empty_state(tensor: Tensor, rows: int) -> Array:
     """Zeros, with length 0 along the axes that grow."""
-    sizes = [rows if axis == "batch" else 0 if isinstance(axis, str) else axis for axis in tensor.axes]
+    sizes = [rows if axis == BATCH else 0 if isinstance(axis, str) else axis for axis in tensor.axes]
     return np.zeros(sizes, tensor.dtype)
 
 
