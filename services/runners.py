@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from services.exports import Export
 from services.queueing import FairQueue, Flow
 from services.scheduling import OneShotScheduler, Scheduler, StepwiseScheduler
 from services.session import CPU, Session
-from services.settings import Device, Settings
+from services.settings import Settings
 from services.stepwise import StepwiseModel
 from services.tuning import arrangement, blank
 
@@ -32,7 +31,8 @@ class Runner(ABC):
         self.model = model
         self.manifest = export.manifest
         self.arrangement = arrangement(model, export, settings.device)
-        self._load = partial(self._load_graph, export, settings.device)
+        self._device = settings.device
+        self._paths = {graph.name: export.graph(graph) for graph in model.protocol.graphs}
         self._sessions = {graph.name: self._load(graph, self.arrangement.threads) for graph in model.protocol.graphs}
         self.provider = next(iter(self._sessions.values())).provider
         self._queue_requests = settings.queue_requests
@@ -40,9 +40,8 @@ class Runner(ABC):
         self._own_threads = None if self.provider == CPU else ThreadPoolExecutor(self.arrangement.workers, model.id)
         self._executor: Executor = self._own_threads or pool.urgent
 
-    @staticmethod
-    def _load_graph(export: Export, device: Device, graph: Graph, threads: int) -> Session:
-        return Session(export.graph(graph), graph, device=device, threads=threads)
+    def _load(self, graph: Graph, threads: int) -> Session:
+        return Session(self._paths[graph.name], graph, device=self._device, threads=threads)
 
     @abstractmethod
     def warm_up(self) -> None:

@@ -14,7 +14,7 @@ import statistics
 import sys
 import threading
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from time import perf_counter, process_time
 
@@ -47,6 +47,9 @@ class Arrangement(BaseModel):
     max_batch: int
     lone_threads: int
 
+
+RunBatch = Callable[[int], None]
+"""Runs a batch of this many blank items."""
 
 _FILE = TypeAdapter(dict[str, Arrangement])
 
@@ -99,9 +102,14 @@ def tune(model: Model, export: Export, device: Device, *, sample_seconds: float 
     assert isinstance(model.protocol, OneShot)
     path, graph = export.graph(model.protocol.graph), model.protocol.graph
 
-    def session(threads: int) -> Callable[[int], None]:
+    @cache
+    def session(threads: int) -> RunBatch:
         loaded = Session(path, graph, device=device, threads=threads)
-        return lambda batch: _call(loaded, graph, batch)
+
+        def run(batch: int) -> None:
+            loaded.run(blank(graph, batch))
+
+        return run
 
     provider = provider_for(device)
     # On a CPU what counts is the CPU time of an item: neighbours do not change it, and decoding needs the rest.
@@ -131,24 +139,21 @@ def _candidates(model: Model, provider: str) -> list[Arrangement]:
 
 
 def _best(
-    session: Callable[[int], Callable[[int], None]],
+    session: Callable[[int], RunBatch],
     candidates: list[Arrangement],
-    cost_of: Callable[[Callable[[int], None], Arrangement], float],
+    cost_of: Callable[[RunBatch, Arrangement], float],
 ) -> Arrangement:
     """The first candidate, or one that is clearly cheaper; tried in turns, because machines are noisy."""
-    sessions = {threads: session(threads) for threads in {each.threads for each in candidates}}
     samples: dict[Arrangement, list[float]] = {each: [] for each in candidates}
     for _ in range(ROUNDS):
         for each in candidates:
-            samples[each].append(cost_of(sessions[each.threads], each))
+            samples[each].append(cost_of(session(each.threads), each))
     cost = {each: statistics.median(values) for each, values in samples.items()}
     cheapest = min(cost.values())
     return next(each for each in candidates if cost[each] <= cheapest * WORTHWHILE)
 
 
-def _seconds_per_item(
-    clock: Callable[[], float], sample_seconds: float, call: Callable[[int], None], each: Arrangement
-) -> float:
+def _seconds_per_item(clock: Callable[[], float], sample_seconds: float, call: RunBatch, each: Arrangement) -> float:
     call(each.max_batch)
     counts = [0] * each.workers
     until = perf_counter() + sample_seconds
@@ -167,7 +172,7 @@ def _seconds_per_item(
     return (clock() - started) / sum(counts)
 
 
-def _lone_threads(session: Callable[[int], Callable[[int], None]]) -> int:
+def _lone_threads(session: Callable[[int], RunBatch]) -> int:
     """All cores where a lone item gains by them, else one."""
     cpus = available_cpus()
     calls = {threads: session(threads) for threads in (1, cpus)}
@@ -179,10 +184,6 @@ def _lone_threads(session: Callable[[int], Callable[[int], None]]) -> int:
             times[threads].append(perf_counter() - started)
     medians = {threads: statistics.median(values) for threads, values in times.items()}
     return cpus if medians[cpus] * WORTHWHILE < medians[1] else 1
-
-
-def _call(session: Session, graph: Graph, batch: int) -> None:
-    session.run(blank(graph, batch))
 
 
 def blank(graph: Graph, batch: int, sizes: dict[str, int] | None = None) -> dict[str, Array]:
