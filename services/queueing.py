@@ -97,7 +97,7 @@ class Flow:
     def _expire(self) -> None:
         self._queue.turn_away(self, _too_late())
         for ticket in list(self._tickets):
-            if ticket.started is None:
+            if ticket.started is None and not ticket.gone:
                 self._queue.withdraw(ticket)
                 ticket.future.set_exception(_too_late())
 
