@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import bentoml
 from bentoml.exceptions import NotFound
@@ -20,6 +20,9 @@ from bentoml.exceptions import NotFound
 from exporters.errors import ProofFailed
 from models.manifest import Comparison, ExportedFile, Manifest, declaration_digest
 from models.model import Model, PackageMember
+
+if TYPE_CHECKING:
+    from exporters.reference import Reference
 
 OPSET = 18
 
@@ -51,7 +54,7 @@ def export(model: Model) -> Manifest:
     return prove(model, find_architecture(model).build(model))
 
 
-def prove(model: Model, references: Sequence[Any]) -> Manifest:
+def prove(model: Model, references: Sequence[Reference]) -> Manifest:
     """Trace these references and register them as `model`, once each is shown to compute the same."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -67,7 +70,7 @@ def prove(model: Model, references: Sequence[Any]) -> Manifest:
     return manifest
 
 
-def trace(reference: Any, path: Path) -> None:
+def trace(reference: Reference, path: Path) -> None:
     """Write the reference as one ONNX file whose tensors and axes are named as the catalogue names them."""
     import onnx
     import torch
@@ -99,7 +102,7 @@ def trace(reference: Any, path: Path) -> None:
     onnx.checker.check_model(str(path), full_check=True)
 
 
-def compare(reference: Any, path: Path, tolerance: float) -> list[Comparison]:
+def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparison]:
     """Run reference and export on every case. Raises `ProofFailed` where they differ by more than `tolerance`."""
     import numpy as np
     import onnxruntime

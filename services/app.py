@@ -22,7 +22,7 @@ parameters in the query, as a multipart form, or as JSON with base64. Errors are
 
 class Application:
     """Every route. The tasks' are called directly: FastAPI, which documents them and answers all others, takes
-    three hundredths of a classification's CPU time for what they do not need."""
+    CPU time for what they do not need."""
 
     def __init__(self, engine: Engine) -> None:
         self.fastapi = _fastapi()
