@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import inspect
 import platform
 import tempfile
 import time
@@ -22,7 +23,9 @@ from models.manifest import Comparison, ExportedFile, Manifest, declaration_dige
 from models.model import Model, PackageMember
 
 if TYPE_CHECKING:
-    from exporters.reference import Reference
+    import torch
+
+    from exporters.reference import Asset, Reference
 
 OPSET = 18
 
@@ -33,7 +36,10 @@ def version_of(model: Model) -> str:
     for module in (__name__, "exporters.reference", f"exporters.{model.architecture}"):
         specification = importlib.util.find_spec(module)
         assert specification is not None and specification.origin is not None, module
-        digest.update(Path(specification.origin).read_bytes())
+        origin = Path(specification.origin)
+        # whisper_graphs.py and the like are parts of exporters.whisper
+        for part in sorted({origin, *origin.parent.glob(f"{origin.stem}_*.py")}):
+            digest.update(part.read_bytes())
     return digest.hexdigest()[:16]
 
 
@@ -54,16 +60,21 @@ def export(model: Model) -> Manifest:
     return prove(model, find_architecture(model).build(model))
 
 
-def prove(model: Model, references: Sequence[Reference]) -> Manifest:
+def prove(model: Model, parts: Sequence[Reference | Asset]) -> Manifest:
     """Trace these references and register them as `model`, once each is shown to compute the same."""
+    from exporters.reference import Asset
+
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         comparisons: list[Comparison] = []
-        for reference in references:
-            path = folder / reference.graph.file
-            print(f"  tracing {reference.graph.name}", flush=True)
-            trace(reference, path)
-            comparisons += compare(reference, path, model.tolerance)
+        for part in parts:
+            if isinstance(part, Asset):
+                (folder / part.file).write_bytes(part.data)
+                continue
+            path = folder / part.graph.file
+            print(f"  tracing {part.graph.name}", flush=True)
+            trace(part, path)
+            comparisons += compare(part, path, model.tolerance)
         manifest = _manifest(model, folder, comparisons)
         manifest.write(folder)
         _register(model, folder, manifest)
@@ -76,14 +87,14 @@ def trace(reference: Reference, path: Path) -> None:
     import torch
 
     axes: dict[str, Any] = {}
-    shapes = tuple(
+    shapes = [
         {
             place: axes.setdefault(axis, torch.export.Dim(axis))
             for place, axis in enumerate(tensor.axes)
             if isinstance(axis, str)
         }
         for tensor in reference.graph.inputs
-    )
+    ]
     with warnings.catch_warnings():
         # torch warns about its own deprecated calls, and onnxscript about a missing torchvision.
         warnings.simplefilter("ignore")
@@ -96,10 +107,19 @@ def trace(reference: Reference, path: Path) -> None:
             external_data=False,
             input_names=[tensor.name for tensor in reference.graph.inputs],
             output_names=[tensor.name for tensor in reference.graph.outputs],
-            dynamic_shapes=shapes,
+            dynamic_shapes=_as_arguments(reference.module, shapes),
             verbose=False,
         )
     onnx.checker.check_model(str(path), full_check=True)
+
+
+def _as_arguments(module: torch.nn.Module, shapes: Sequence[Any]) -> tuple[Any, ...]:
+    """The shapes as torch wants them: those of `*tensors` are one tuple in the place of that argument."""
+    kinds = [each.kind for each in inspect.signature(module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return tuple(shapes)
+    plain = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+    return (*shapes[:plain], tuple(shapes[plain:]))
 
 
 def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparison]:
@@ -114,7 +134,7 @@ def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparis
     for case in reference.cases:
         got = session.run(outputs, dict(zip(inputs, case, strict=True)))
         with torch.inference_mode():
-            wanted = reference.module(*(torch.from_numpy(array) for array in case))
+            wanted = reference.truth(*(torch.from_numpy(array) for array in case))
         wanted = (wanted,) if isinstance(wanted, torch.Tensor) else wanted
         differences = {}
         for name, export, truth in zip(outputs, got, wanted, strict=True):
@@ -142,7 +162,7 @@ def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparis
 def _manifest(model: Model, folder: Path, comparisons: Sequence[Comparison]) -> Manifest:
     files = {
         path.name: ExportedFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
-        for path in sorted(folder.glob("*.onnx"))
+        for path in sorted(folder.iterdir())
     }
     versions = _library_versions()
     return Manifest(
@@ -176,7 +196,7 @@ def _register(model: Model, folder: Path, manifest: Manifest) -> None:
 
 def _library_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for name in ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
+    for name in ("torch", "torchvision", "transformers", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

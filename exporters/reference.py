@@ -21,12 +21,19 @@ class Reference:
     """A graph, the torch module that it has to equal, and cases: inputs in the order of the graph's.
 
     The first case is traced, so no size in it may be 0 or 1. Together the cases show two batch sizes, and
-    two lengths of every other axis that varies.
+    two lengths of every other axis that varies. Where `module` is a rewriting, `original` is the
+    implementation that was rewritten, and the export is compared with that.
     """
 
     graph: Graph
     module: torch.nn.Module
     cases: Sequence[Inputs]
+    original: torch.nn.Module | None = None
+
+    @property
+    def truth(self) -> torch.nn.Module:
+        """What the export has to equal."""
+        return self.original or self.module
 
     def __post_init__(self) -> None:
         if self.module.training:
@@ -41,11 +48,19 @@ class Reference:
             raise ValueError(f"{self.graph.name} is compared at one size only along {once}")
 
 
+@dataclass(frozen=True)
+class Asset:
+    """A file that is served beside the graphs, such as a tokenizer."""
+
+    file: str
+    data: bytes
+
+
 class Architecture(Protocol):
     """What each module named by a `Model.architecture` offers."""
 
-    def build(self, model: Any) -> list[Reference]:
-        """Fetch the model's weights and build a reference for each of its graphs."""
+    def build(self, model: Any) -> Sequence[Reference | Asset]:
+        """Fetch the model's weights and build a reference for each of its graphs, and the files beside them."""
 
 
 def picture_batches(shape: tuple[int, int, int], batches: Sequence[int] = (5, 1)) -> list[Inputs]:

@@ -9,11 +9,14 @@ from typing import Any, Final
 from models.errors import UnknownModel
 from models.image_classification import ImageClassification
 from models.model import Model
+from models.speech_recognition import SpeechRecognition
 from models.task import Task
 
 AnyTask = Task[Any, Any]
 
-TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType({task.name: task for task in (ImageClassification(),)})
+TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType(
+    {task.name: task for task in (ImageClassification(), SpeechRecognition())}
+)
 """Every task by name. Adding a task is one line here."""
 
 _BY_ID = {model.id: (task, model) for task in TASKS.values() for model in task.models}
