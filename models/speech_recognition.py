@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BaseModel, Field, field_validator
 
 from models.audio import decode
+from models.limits import Limits
 from models.media import AUDIO
 from models.mel import WINDOW_FRAMES
 from models.model import PackageMember
@@ -39,14 +40,14 @@ class SpeechParameters(Parameters):
 
 class Chunk(BaseModel):
     text: str
-    timestamp: tuple[float, float]
+    timestamp: tuple[float, float] = Field(description="Seconds from the beginning: from, to.")
 
 
 class Speech(BaseModel):
     """`chunks` are there where timestamps are asked for."""
 
     text: str
-    chunks: list[Chunk] | None = None
+    chunks: list[Chunk] | None = Field(default=None, exclude_if=lambda chunks: chunks is None)
 
 
 class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
@@ -93,21 +94,21 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
         model.load(folder)
 
     def converse(self, model: SpeechModel, request: Request[SpeechParameters]) -> Conversation[Any]:
-        transcript = yield from self.transcribe(model, request)
-        if not request.parameters.return_timestamps:
+        parameters, data = request.parameters, request.media["audio"]
+        wish = Wish(bool(parameters.return_timestamps), parameters.temperature, parameters.language)
+        transcript = yield from transcribe(
+            model, data, wish, field="audio", limits=request.limits, folder=request.folder
+        )
+        if not parameters.return_timestamps:
             return Speech(text=transcript.text)
         chunks = [Chunk(text=each.text.strip(), timestamp=(each.start, each.end)) for each in transcript.segments]
         return Speech(text=transcript.text, chunks=chunks)
 
-    def transcribe(self, model: SpeechModel, request: Request[SpeechParameters]) -> Conversation[Transcript]:
-        """The whole transcript, of which dialects show more than the native answer does."""
-        parameters = request.parameters
-        wish = Wish(
-            timestamps=bool(parameters.return_timestamps),
-            temperature=parameters.temperature,
-            language=parameters.language,
-        )
-        model.check(wish)
-        recording = decode(request.media["audio"], field="audio", limits=request.limits)
-        transcript = yield from model.transcribe(recording, wish, request.folder)
-        return transcript
+
+def transcribe(
+    model: SpeechModel, data: bytes, wish: Wish, *, field: str, limits: Limits, folder: Path
+) -> Conversation[Transcript]:
+    """Write down a recording that came as a file in `field`."""
+    model.check(wish)
+    transcript = yield from model.transcribe(decode(data, field=field, limits=limits), wish, folder)
+    return transcript

@@ -52,12 +52,12 @@ def problem_response(
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
-        "detail": _shorten(detail),
+        "detail": shorten(detail),
         "instance": request_id,
     }
     if fields:
         body["errors"] = [
-            {"field": _shorten(each.field), "message": _shorten(each.message)} for each in fields[:MAX_FIELDS]
+            {"field": shorten(each.field), "message": shorten(each.message)} for each in fields[:MAX_FIELDS]
         ]
     return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
@@ -89,5 +89,5 @@ def invalid_fields(error: ValidationError) -> InvalidInput:
     return InvalidInput("; ".join(f"{each.field}: {each.message}" for each in fields), fields=fields)
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"
