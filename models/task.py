@@ -17,7 +17,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
@@ -126,8 +125,6 @@ class Request(Generic[P]):
     limits: Limits = field(default_factory=Limits)
     accept: str = "*/*"
     """The media types that the caller wants, for answers that are media; as HTTP's Accept."""
-    folder: Path = Path()
-    """The model's export, for what lies beside its graphs; the engine fills it in."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +150,6 @@ class Task(ABC, Generic[M, P]):
 
     parameters: type[P]
     models: tuple[M, ...]
-
-    def load(self, model: M, folder: Path) -> None:
-        """Read what conversations with `model` need of its export, before the first of them."""
 
     @abstractmethod
     def converse(self, model: M, request: Request[P]) -> Conversation[Any]:

@@ -7,7 +7,7 @@ import gc
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from time import perf_counter, thread_time
 from typing import Any
 
@@ -85,11 +85,9 @@ class Engine:
             log.critical("a model cannot be served", exc_info=failure)
 
     async def _load_one(self, model: Model, stub: Stub | None) -> Runner | RemoteRunner:
-        export = find_export(model)
-        await asyncio.to_thread(task_of(model).load, model, export.folder)
         if stub is not None:
             return await connect(model, stub)
-        runner = await asyncio.to_thread(make_runner, model, export, self.settings, self.pool)
+        runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings, self.pool)
         runner.start()
         return runner
 
@@ -136,9 +134,8 @@ class Engine:
         `deadline` is a time of the event loop's clock: what has not started by then never will.
         `on_partial` is awaited with each partial answer, in order; the conversation goes on after it.
         """
-        runner = self.runner(model)
-        flow = runner.open(deadline)
-        conversation: Conversation[Any] = task.converse(model, replace(request, folder=runner.folder))
+        flow = self.runner(model).open(deadline)
+        conversation: Conversation[Any] = task.converse(model, request)
         items = _Items(flow)
         clock = _Clock(timings)
         advancing = self.pool.patient.submit(_advance, conversation, None)

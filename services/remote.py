@@ -20,7 +20,6 @@ from models.errors import EkibenError, Unavailable
 from models.manifest import Manifest
 from models.model import Model
 from models.task import Item, Output
-from services.exports import find_export
 from services.queueing import Flow
 from services.runners import Runner
 from services.tuning import Arrangement
@@ -181,7 +180,6 @@ class RemoteRunner:
 
     def __init__(self, model: Model, stub: Stub, facts: Facts) -> None:
         self.model = model
-        self.folder = find_export(model).folder
         self.provider = facts.provider
         self.arrangement = facts.arrangement
         self.manifest = facts.manifest

@@ -30,7 +30,6 @@ class Runner(ABC):
     def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
         self.model = model
         self.manifest = export.manifest
-        self.folder = export.folder
         self.arrangement = arrangement(model, export, settings.device)
         self._device = settings.device
         self._paths = {graph.name: export.graph(graph) for graph in model.protocol.graphs}
