@@ -69,7 +69,7 @@ def prove(model: Model, parts: Sequence[Reference | Asset]) -> Manifest:
         comparisons: list[Comparison] = []
         for part in parts:
             if isinstance(part, Asset):
-                (folder / part.file).write_bytes(part.data)
+                (folder / part.name).write_bytes(part.data)
                 continue
             path = folder / part.graph.file
             print(f"  tracing {part.graph.name}", flush=True)

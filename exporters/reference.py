@@ -50,9 +50,9 @@ class Reference:
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that is served beside the graphs, such as a tokenizer."""
+    """A file that the task needs beside the graphs, as a tokenizer: written into the export under `name`."""
 
-    file: str
+    name: str
     data: bytes
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.audio import Samples
 from models.errors import InvalidInput
@@ -79,12 +80,9 @@ class SpeechModel(Model):
         return {"languages": list(self.languages), "timestamps": self.timestamps}
 
     @abstractmethod
-    def load(self, folder: Path) -> None:
-        """Read the files beside the graphs, before the first recording comes."""
+    def open(self, file: Callable[[str], Path]) -> Any:
+        """What `transcribe` needs of the files beside the graphs, such as a tokenizer."""
 
     @abstractmethod
-    def transcribe(self, recording: Iterator[Samples], wish: Wish, folder: Path) -> Conversation[Transcript]:
-        """Write down a recording that is decoded on the way; each `Partial` is the segments that are new.
-
-        `folder` holds the export: the files beside its graphs.
-        """
+    def transcribe(self, recording: Iterator[Samples], wish: Wish, opened: Any) -> Conversation[Transcript]:
+        """Write down a recording that is decoded on the way; each `Partial` is the segments that are new."""

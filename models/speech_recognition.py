@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -90,15 +91,14 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
         ),
     )
 
-    def load(self, model: SpeechModel, folder: Path) -> None:
-        model.load(folder)
+    def open(self, model: SpeechModel, file: Callable[[str], Path]) -> Any:
+        return model.open(file)
 
     def converse(self, model: SpeechModel, request: Request[SpeechParameters]) -> Conversation[Any]:
         parameters, data = request.parameters, request.media["audio"]
         wish = Wish(bool(parameters.return_timestamps), parameters.temperature, parameters.language)
-        transcript = yield from transcribe(
-            model, data, wish, field="audio", limits=request.limits, folder=request.folder
-        )
+        words = request.opened[model.id]
+        transcript = yield from transcribe(model, data, wish, field="audio", limits=request.limits, opened=words)
         if not parameters.return_timestamps:
             return Speech(text=transcript.text)
         chunks = [Chunk(text=each.text.strip(), timestamp=(each.start, each.end)) for each in transcript.segments]
@@ -106,9 +106,9 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
 
 
 def transcribe(
-    model: SpeechModel, data: bytes, wish: Wish, *, field: str, limits: Limits, folder: Path
+    model: SpeechModel, data: bytes, wish: Wish, *, field: str, limits: Limits, opened: Any
 ) -> Conversation[Transcript]:
-    """Write down a recording that came as a file in `field`."""
+    """Write down a recording that came as a file in `field`; `opened` is what `model.open` gave."""
     model.check(wish)
-    transcript = yield from model.transcribe(decode(data, field=field, limits=limits), wish, folder)
+    transcript = yield from model.transcribe(decode(data, field=field, limits=limits), wish, opened)
     return transcript

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -92,6 +91,10 @@ class Vocabulary:
     tokenizer: Tokenizer
     generation: Generation
 
+    @classmethod
+    def read(cls, tokenizer: Path, generation: Path) -> Vocabulary:
+        return cls(Tokenizer.from_file(str(tokenizer)), Generation.model_validate_json(generation.read_bytes()))
+
     def text(self, tokens: Sequence[int]) -> str:
         """The text of these tokens; the end and all that only steers is left out."""
         written = [token for token in tokens if token < self.generation.end]
@@ -99,12 +102,3 @@ class Vocabulary:
 
     def ids(self, text: str) -> list[int]:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
-
-
-@cache
-def vocabulary(folder: Path) -> Vocabulary:
-    """The vocabulary of the export in this folder, read once."""
-    return Vocabulary(
-        Tokenizer.from_file(str(folder / TOKENIZER_FILE)),
-        Generation.model_validate_json((folder / GENERATION_FILE).read_bytes()),
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +15,7 @@ from models.model import PackageMember
 from models.repetition import compression_ratio
 from models.speech import Segment, SpeechModel, Transcript, Wish
 from models.task import Array, Conversation, Item, Partial, run
-from models.whisper import Generation, Vocabulary, vocabulary
+from models.whisper import GENERATION_FILE, TOKENIZER_FILE, Generation, Vocabulary
 from models.whisper_search import MAX_TOKENS, WhisperSearch, Written
 from models.whisper_segments import cut
 
@@ -37,15 +37,15 @@ class WhisperModel(SpeechModel):
     tokenizer: PackageMember | None = None
     configuration: PackageMember | None = None
 
-    def load(self, folder: Path) -> None:
-        vocabulary(folder)
+    def open(self, file: Callable[[str], Path]) -> Vocabulary:
+        return Vocabulary.read(file(TOKENIZER_FILE), file(GENERATION_FILE))
 
-    def transcribe(self, recording: Iterator[Samples], wish: Wish, folder: Path) -> Conversation[Transcript]:
+    def transcribe(self, recording: Iterator[Samples], wish: Wish, opened: Vocabulary) -> Conversation[Transcript]:
         spectrogram = Spectrogram(self.bands)
         for samples in recording:
             spectrogram.add(samples)
         spectrogram.finish()
-        words = vocabulary(folder)
+        words = opened
         language = wish.language or self.languages[0]
         if words.generation.languages and wish.language is None:
             language = yield from self._detect(spectrogram.window(0), words.generation)

@@ -234,6 +234,9 @@ def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Part
     media: dict[str, bytes] = {}
     parameters: dict[str, Any] = {}
     for part in form.parts:
+        if part.name.endswith("[]"):  # by convention, a list
+            parameters.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
+            continue
         if part.name in media or part.name in parameters:
             raise InvalidInput.of(part.name, "is given twice")
         if expected := inputs.get(part.name):
