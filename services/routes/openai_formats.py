@@ -74,7 +74,7 @@ class VerboseTranscription(BaseModel):
 class Transcriptions(Task[SpeechModel, TranscriptionParameters]):
     """Speech recognition in OpenAI's words. Not in the registry: its models are those of `SpeechRecognition`."""
 
-    name = "audio/transcriptions"
+    name = SpeechRecognition.name
     title = "Transcription (OpenAI)"
     description = "Speech recognition for clients of OpenAI's API."
     inputs = (Input("file", AUDIO),)
