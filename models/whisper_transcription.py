@@ -24,9 +24,12 @@ MOST_COMPRESSION: Final = 2.4
 LEAST_LOG_PROBABILITY: Final = -1.0
 """The reference's bounds: text beyond them is written anew at the next temperature."""
 
-SILENCE: Final = 0.6
-"""The no-speech probability above which nobody speaks. The reference asks for a low log-probability too; but it
-is sure of the "you" that it hears in silence."""
+SILENCE: Final = 0.8
+"""The no-speech probability above which nobody speaks, however sure the model is of the "you" that it hears in
+silence (0.95). Speech has been seen at 0.68, so this is not the reference's 0.6, which is never decisive alone."""
+
+DOUBT: Final = 0.5
+"""The same where what it wrote is unlikely or a loop: noise (0.86), a tone (0.51)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class WhisperModel(SpeechModel):
             before = previous(words, wish.prompt) if seek == 0 else ()
             window = _Window(seek, frames, (*before, *steering), timestamps)
             written, temperature = yield from self._hear(spectrogram.window(seek), window, words, wish)
-            if written.no_speech_probability > SILENCE:
+            if silent(written):
                 seek += frames
                 continue
             found, done = _segments(written, temperature, window, words, duration)
@@ -73,9 +76,13 @@ class WhisperModel(SpeechModel):
     def _hear(
         self, features: Features, window: _Window, words: Vocabulary, wish: Wish
     ) -> Conversation[tuple[Written, float]]:
-        """What is said in a window, and the temperature at which it was written."""
-        temperatures = TEMPERATURES if wish.temperature is None else (wish.temperature,)
-        for temperature in temperatures:
+        """What is said in a window, and the temperature at which it was written.
+
+        The first attempt that convinces; else the likeliest, where the reference takes the last: speech that
+        really repeats compresses too well at every temperature, and is right at the lowest.
+        """
+        attempts: list[tuple[Written, float]] = []
+        for temperature in TEMPERATURES if wish.temperature is None else (wish.temperature,):
             search = WhisperSearch(
                 words.generation,
                 prompt=window.prompt,
@@ -84,9 +91,10 @@ class WhisperModel(SpeechModel):
                 temperature=temperature,
             )
             [written] = yield from run([Item({"features": features}, cost=self.item_cost, search=search)])
+            attempts.append((written, temperature))
             if convincing(written, words):
-                break
-        return written, temperature
+                return attempts[-1]
+        return max(attempts, key=lambda each: (not each[0].looped, each[0].mean_log_probability))
 
     def _detect(self, features: Features, generation: Generation) -> Conversation[str]:
         search = LanguageSearch(generation)
@@ -136,9 +144,15 @@ def previous(words: Vocabulary, text: str) -> Sequence[int]:
     return (words.generation.previous, *words.ids(f" {text.strip()}")[-(MAX_TOKENS - 1) :])
 
 
+def silent(written: Written) -> bool:
+    """Whether nobody speaks."""
+    doubtful = written.looped or written.mean_log_probability < LEAST_LOG_PROBABILITY
+    return written.no_speech_probability > (DOUBT if doubtful else SILENCE)
+
+
 def convincing(written: Written, words: Vocabulary) -> bool:
     """Whether no warmer attempt is needed: it is speech by the reference's bounds, or nobody speaks."""
-    if written.no_speech_probability > SILENCE:
+    if silent(written):
         return True
     if written.looped or written.mean_log_probability < LEAST_LOG_PROBABILITY:
         return False
