@@ -81,7 +81,8 @@ def _flush(resampler: AudioResampler | None) -> Iterator[Samples]:
 
 
 def _samples(frame: av.AudioFrame) -> Samples:
-    return frame.to_ndarray()[0] * np.float32(1 / 32768)
+    samples: Samples = frame.to_ndarray()[0] * np.float32(1 / 32768)
+    return samples
 
 
 def _frames(container: av.container.InputContainer) -> Iterator[av.AudioFrame]:
