@@ -24,6 +24,9 @@ MOST_COMPRESSION: Final = 2.4
 LEAST_LOG_PROBABILITY: Final = -1.0
 """The reference's bounds: text beyond them is written anew at the next temperature."""
 
+AGREEING: Final = 3
+"""So many likely attempts that all repeat themselves are of speech that does."""
+
 SILENCE: Final = 0.8
 """The no-speech probability above which nobody speaks, however sure the model is of the "you" that it hears in
 silence (0.95). Speech has been seen at 0.68, so this is not the reference's 0.6, which is never decisive alone."""
@@ -78,8 +81,8 @@ class WhisperModel(SpeechModel):
     ) -> Conversation[tuple[Written, float]]:
         """What is said in a window, and the temperature at which it was written.
 
-        The first attempt that convinces; else the likeliest, where the reference takes the last: speech that
-        really repeats compresses too well at every temperature, and is right at the lowest.
+        The first attempt that convinces; else the likeliest, where the reference goes on and takes the last:
+        speech that really repeats compresses too well at every temperature.
         """
         attempts: list[tuple[Written, float]] = []
         for temperature in TEMPERATURES if wish.temperature is None else (wish.temperature,):
@@ -94,6 +97,8 @@ class WhisperModel(SpeechModel):
             attempts.append((written, temperature))
             if convincing(written, words):
                 return attempts[-1]
+            if [likely(each) for each, _ in attempts[-AGREEING:]] == [True] * AGREEING:
+                break
         return max(attempts, key=lambda each: (not each[0].looped, each[0].mean_log_probability))
 
     def _detect(self, features: Features, generation: Generation) -> Conversation[str]:
@@ -144,19 +149,20 @@ def previous(words: Vocabulary, text: str) -> Sequence[int]:
     return (words.generation.previous, *words.ids(f" {text.strip()}")[-(MAX_TOKENS - 1) :])
 
 
+def likely(written: Written) -> bool:
+    return not written.looped and written.mean_log_probability >= LEAST_LOG_PROBABILITY
+
+
 def silent(written: Written) -> bool:
     """Whether nobody speaks."""
-    doubtful = written.looped or written.mean_log_probability < LEAST_LOG_PROBABILITY
-    return written.no_speech_probability > (DOUBT if doubtful else SILENCE)
+    return written.no_speech_probability > (SILENCE if likely(written) else DOUBT)
 
 
 def convincing(written: Written, words: Vocabulary) -> bool:
     """Whether no warmer attempt is needed: it is speech by the reference's bounds, or nobody speaks."""
     if silent(written):
         return True
-    if written.looped or written.mean_log_probability < LEAST_LOG_PROBABILITY:
-        return False
-    return compression_ratio(words.text(written.tokens)) <= MOST_COMPRESSION
+    return likely(written) and compression_ratio(words.text(written.tokens)) <= MOST_COMPRESSION
 
 
 def _segments(
