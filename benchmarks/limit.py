@@ -46,11 +46,11 @@ class Limit:
     def __init__(self, model: ImageClassifier, path: Path, *, threads_per_run: int, draft: bool = True) -> None:
         assert isinstance(model.protocol, OneShot)
         self._model = model
-        self._short_side = model.crop.resize if draft else None
+        self._resampled = model.crop.resampled if draft else None
         self._session = Session(path, model.protocol.graph, device="cpu", threads=threads_per_run)
 
     def classify(self, data: bytes) -> list[tuple[str, float]]:
-        pixels = self._model.crop(decode(data, field="image", limits=Limits(), short_side=self._short_side))
+        pixels = self._model.crop(decode(data, field="image", limits=Limits(), resampled=self._resampled).image)
         [probabilities] = self._session.run({"image": pixels[None]})
         scores = probabilities[0]
         best = np.argsort(-scores, kind="stable")[:TOP_K]

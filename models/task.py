@@ -50,6 +50,8 @@ class Item:
     inputs: Mapping[str, Array]
     cost: int
     search: TokenSearch | None = None
+    graph: str | None = None
+    """The graph that runs it, by name, where a one-shot model has several; left out, the first."""
 
 
 Output = Any
@@ -123,8 +125,8 @@ class Request(Generic[P]):
     media: Mapping[str, bytes]
     parameters: P
     limits: Limits = field(default_factory=Limits)
-    accept: str = "*/*"
-    """The media types that the caller wants, for answers that are media; as HTTP's Accept."""
+    media_type: str = ""
+    """The one of the task's `media_types` that the caller wants, for answers that are media."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,15 @@ class Media:
 
     data: bytes
     media_type: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What a task has to choose from beside models, as `GET /v1/{name}` shows it."""
+
+    name: str
+    title: str
+    entries: Sequence[BaseModel]
 
 
 class Task(ABC, Generic[M, P]):
@@ -146,10 +157,22 @@ class Task(ABC, Generic[M, P]):
     """The answer's type, for its JSON and its schema."""
     example: ClassVar[Any]
     """A real answer, shown in the documentation."""
+    media_types: ClassVar[tuple[str, ...]] = ()
+    """Where the answer is media: what it can be, the default first; HTTP's `Accept` chooses."""
+    listings: ClassVar[tuple[Listing, ...]] = ()
     deadline_seconds: ClassVar[float] = 60.0
 
     parameters: type[P]
     models: tuple[M, ...]
+
+    @property
+    def default_models(self) -> tuple[M, ...]:
+        """The models that are served where nothing else is said."""
+        return self.models[:1]
+
+    def choose(self, served: Sequence[M], request: Request[P]) -> M:
+        """The model, of those that are served, for a request that names none."""
+        return served[0]
 
     @abstractmethod
     def converse(self, model: M, request: Request[P]) -> Conversation[Any]:

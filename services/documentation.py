@@ -15,6 +15,7 @@ PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
 ERRORS = {
     400: "The body is not well-formed.",
     404: "There is no such model, or it is not enabled.",
+    406: "The answer is none of the media types that `Accept` names.",
     413: "Over a budget: bytes, pixels, parts of a form, depth of JSON.",
     415: "The media type is not accepted.",
     422: "A field is missing or out of range, or the file cannot be decoded.",
@@ -22,6 +23,8 @@ ERRORS = {
     503: "Starting or draining; `Retry-After` says when to come back.",
     504: "The deadline passed before the work could start.",
 }
+
+BINARY = {"type": "string", "format": "binary"}
 
 TIMEOUT_HEADER = {
     "name": "X-Request-Timeout-Ms",
@@ -44,14 +47,7 @@ def task_documentation(task: AnyTask) -> dict[str, Any]:
         "tags": ["tasks"],
         "summary": task.title,
         "description": f"{task.description}\n\nModels: {models}; the first is the default.",
-        "responses": {
-            200: {
-                "model": task.answer_type,
-                "content": {"application/json": {"example": task.example}},
-                "headers": _answer_headers(),
-            },
-            **problem_responses(*ERRORS),
-        },
+        "responses": {200: {**_answer(task), "headers": _answer_headers()}, **problem_responses(*_statuses(task))},
         "openapi_extra": {"parameters": [*queries, TIMEOUT_HEADER], "requestBody": _request_body(task, properties)},
     }
 
@@ -63,16 +59,26 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _answer(task: AnyTask) -> dict[str, Any]:
+    if task.media_types:
+        content = {media_type: {"schema": BINARY} for media_type in task.media_types}
+        return {"content": content, "description": "In the first of these types that `Accept` does not speak against."}
+    return {"model": task.answer_type, "content": {"application/json": {"example": task.example}}}
+
+
+def _statuses(task: AnyTask) -> list[int]:
+    return [status for status in ERRORS if status != 406 or task.media_types]
+
+
 def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
     """The three forms: raw bytes, a multipart form, JSON with base64."""
     main, *others = task.inputs
-    binary = {"type": "string", "format": "binary"}
     base64 = {"type": "string", "contentEncoding": "base64"}
     required = [each.name for each in task.inputs if each.required]
     form = {
         "type": "object",
         "required": required,
-        "properties": {**{each.name: binary for each in task.inputs}, **properties},
+        "properties": {**{each.name: BINARY for each in task.inputs}, **properties},
     }
     document = {
         "type": "object",
@@ -85,7 +91,7 @@ def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "required": True,
         "content": {
-            **{media_type: {"schema": binary} for media_type in main.kind.accepts},
+            **{media_type: {"schema": BINARY} for media_type in main.kind.accepts},
             "multipart/form-data": {"schema": form},
             "application/json": {"schema": document},
         },

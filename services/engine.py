@@ -12,7 +12,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from models import AnyTask, find_model, task_of
-from models.errors import EkibenError, Unavailable, UnknownModel
+from models.errors import EkibenError, Overloaded, Unavailable, UnknownModel
 from models.model import Model
 from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
 from services.core_pool import CorePool
@@ -98,17 +98,27 @@ class Engine:
             await asyncio.to_thread(runner.close)
         await asyncio.to_thread(self.pool.close)
 
-    def choose(self, task: AnyTask, id: str | None) -> Model:
-        """The model that a request means. Raises `UnknownModel`."""
+    def candidates(self, task: AnyTask, id: str | None) -> Sequence[Model]:
+        """The models that a request to `task` may mean: the one that it names, or all. Raises `UnknownModel`."""
         if id is None:
             served = [model for model in self.settings.models if task_of(model) is task]
             if not served:
                 raise UnknownModel(f"no model for {task.name} is enabled on this server")
-            return served[0]
+            return served
         model = find_model(id)
         if task_of(model) is not task:
             raise UnknownModel(f"{id} is a model for {task_of(model).name}, not for {task.name}")
-        return model
+        return [model]
+
+    def check_capacity(self, models: Sequence[Model]) -> None:
+        """Raises `Overloaded` where none of these models would let a request in now."""
+        refusals = []
+        for model in models:
+            try:
+                return self.runner(model).check_capacity()
+            except Overloaded as refusal:
+                refusals.append(refusal)
+        raise min(refusals, key=lambda refusal: refusal.retry_after_seconds)
 
     def runner(self, model: Model) -> Runner | RemoteRunner:
         """The runner of a model. Raises `UnknownModel` where it is not enabled, `Unavailable` while it loads."""

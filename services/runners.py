@@ -86,20 +86,23 @@ class OneShotRunner(Runner):
         super().__init__(model, export, settings, pool)
         assert isinstance(model.protocol, OneShot)
         self._protocol = model.protocol
-        self._graph = model.protocol.graph
-        self._session = self._lone_session = self._sessions[self._graph.name]
+        self._graphs = {graph.name: graph for graph in model.protocol.graphs}
+        self._lone_sessions = self._sessions
         if self.arrangement.lone_threads != self.arrangement.threads:
-            self._lone_session = self._load(self._graph, self.arrangement.lone_threads)
+            self._lone_sessions = {
+                name: self._load(graph, self.arrangement.lone_threads) for name, graph in self._graphs.items()
+            }
 
     def shape(self, item: Item) -> Hashable:
-        return tuple(array.shape for array in item.inputs.values())
+        return item.graph, *(array.shape for array in item.inputs.values())
 
     def warm_up(self) -> None:
         sizes = {self.arrangement.max_batch, *(2**power for power in range(self.arrangement.max_batch.bit_length()))}
-        for shape in self._protocol.warm_shapes:
-            self._lone_session.run(blank(self._graph, 1, dict(shape)))
-            for size in sorted(sizes):
-                self._session.run(blank(self._graph, size, dict(shape)))
+        for name, graph in self._graphs.items():
+            for shape in self._protocol.warm_shapes:
+                self._lone_sessions[name].run(blank(graph, 1, shape))
+                for size in sorted(sizes):
+                    self._sessions[name].run(blank(graph, size, shape))
 
     def _scheduler(self) -> Scheduler:
         return OneShotScheduler(
@@ -107,19 +110,21 @@ class OneShotRunner(Runner):
             executor=self._executor,
             workers=self.arrangement.workers,
             max_batch=self.arrangement.max_batch,
+            max_cost=self.arrangement.max_batch * self.model.item_cost,
             on_batch=self._count,
         )
 
     def execute(self, items: Sequence[Item], *, alone: bool = False) -> list[Mapping[str, Array]]:
         """Run items of one shape as one batch; the outputs of each, without their batch axis."""
+        graph = self._graphs[items[0].graph or self._protocol.graph.name]
         inputs = {
             tensor.name: np.stack([item.inputs[tensor.name] for item in items], axis=tensor.batch_axis)
-            for tensor in self._graph.inputs
+            for tensor in graph.inputs
         }
-        outputs = (self._lone_session if alone else self._session).run(inputs)
+        outputs = (self._lone_sessions if alone else self._sessions)[graph.name].run(inputs)
         by_name = {
             tensor.name: np.moveaxis(array, tensor.batch_axis, 0)
-            for tensor, array in zip(self._graph.outputs, outputs, strict=True)
+            for tensor, array in zip(graph.outputs, outputs, strict=True)
         }
         return [{name: array[place] for name, array in by_name.items()} for place in range(len(items))]
 

@@ -7,6 +7,7 @@ split and tried again, so that only the guilty item fails.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -72,17 +73,19 @@ class OneShotScheduler:
         executor: Executor,
         workers: int,
         max_batch: int,
+        max_cost: float = math.inf,
         on_batch: OnBatch = lambda size, queue_cost: None,
     ) -> None:
         self._execute = execute
         self._executor = executor
         self._workers = self._idle = workers
         self._max_batch = max_batch
+        self._max_cost = max_cost
         self._on_batch = on_batch
         self._loop = asyncio.get_running_loop()
 
     def wake(self) -> None:
-        while self._idle and (batch := self.queue.take(self._max_batch)):
+        while self._idle and (batch := self.queue.take(self._max_batch, self._max_cost)):
             self._idle -= 1
             self._on_batch(len(batch), self.queue.cost)
             alone = len(batch) == 1 and self._idle == self._workers - 1 and self.queue.cost == 0

@@ -13,10 +13,11 @@ import platform
 import statistics
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
 from time import perf_counter, process_time
+from types import MappingProxyType
 
 import numpy as np
 import onnxruntime
@@ -49,7 +50,7 @@ class Arrangement(BaseModel):
 
 
 RunBatch = Callable[[int], None]
-"""Runs a batch of this many blank items."""
+"""Runs a batch of this many blank items, on each of a model's graphs."""
 
 _FILE = TypeAdapter(dict[str, Arrangement])
 
@@ -100,14 +101,15 @@ def _read(folder: Path) -> dict[str, Arrangement]:
 def tune(model: Model, export: Export, device: Device, *, sample_seconds: float = SAMPLE_SECONDS) -> Arrangement:
     """Measure `model` and keep the result beside its export."""
     assert isinstance(model.protocol, OneShot)
-    path, graph = export.graph(model.protocol.graph), model.protocol.graph
+    graphs, shape = model.protocol.graphs, model.protocol.warm_shapes[0]
 
     @cache
     def session(threads: int) -> RunBatch:
-        loaded = Session(path, graph, device=device, threads=threads)
+        loaded = [Session(export.graph(graph), graph, device=device, threads=threads) for graph in graphs]
 
         def run(batch: int) -> None:
-            loaded.run(blank(graph, batch))
+            for graph, each in zip(graphs, loaded, strict=True):
+                each.run(blank(graph, batch, shape))
 
         return run
 
@@ -186,9 +188,9 @@ def _lone_threads(session: Callable[[int], RunBatch]) -> int:
     return cpus if medians[cpus] * WORTHWHILE < medians[1] else 1
 
 
-def blank(graph: Graph, batch: int, sizes: dict[str, int] | None = None) -> dict[str, Array]:
+def blank(graph: Graph, batch: int, sizes: Mapping[str, int] = MappingProxyType({})) -> dict[str, Array]:
     """Inputs of a graph, all zeros: `sizes` along the axes that vary, 1 where it says none."""
-    known = {**(sizes or {}), BATCH: batch}
+    known = {**sizes, BATCH: batch}
     return {
         tensor.name: np.zeros(
             [known.get(axis, 1) if isinstance(axis, str) else axis for axis in tensor.axes], tensor.dtype

@@ -17,7 +17,7 @@ from bentoml._internal.models.model import ModelStore
 from torch import Tensor, nn
 
 from exporters.errors import ProofFailed
-from exporters.export import OPSET, compare, find, prove, trace, version_of
+from exporters.export import OPSET, compare, find, prove, version_of, write
 from exporters.reference import Inputs, Reference, picture_batches
 from models.manifest import Manifest, declaration_digest
 from models.model import BATCH, Graph, Model, OneShot, PackageMember
@@ -71,7 +71,7 @@ class Mean(nn.Module):
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of `Mean`."""
     path = tmp_path_factory.mktemp("traced") / GRAPH.file
-    trace(reference(Mean()), path)
+    write(reference(Mean()), path)
     return path
 
 
