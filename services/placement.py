@@ -8,6 +8,7 @@ from typing import Any
 import bentoml
 
 from models.model import Model
+from services import logs
 from services.core_pool import CorePool
 from services.exports import find_export
 from services.remote import Host
@@ -54,6 +55,7 @@ def runner_service(model: Model, settings: Settings) -> Any:
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
+            logs.configure()
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:
@@ -81,10 +83,16 @@ def runner_service(model: Model, settings: Settings) -> Any:
             if self.host:
                 self.host.drop(id)
 
+        @bentoml.api  # type: ignore[untyped-decorator]
+        async def hangs(self) -> bool:
+            return self.pool.watch.hangs(settings.stuck_seconds)
+
         async def __is_ready__(self) -> bool:
             return self.host is not None
 
         async def __is_alive__(self) -> bool:
-            return not (self.loading.done() and self.loading.exception())
+            return not (self.loading.done() and self.loading.exception()) and not self.pool.watch.hangs(
+                settings.stuck_seconds
+            )
 
     return RunnerService

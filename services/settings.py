@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     grace_seconds: float = Field(
         default=60.0, gt=0, description="How long after that what is in flight may take to finish."
     )
+    stuck_seconds: float = Field(
+        default=300.0, gt=0, description="How long one run may take before `/livez` says that it hangs."
+    )
     tracing_endpoint: str | None = Field(
         default=None, description="Where spans are sent by OTLP over HTTP; without it there are none."
     )
