@@ -1,7 +1,8 @@
-"""A native call that never returns shows in `/livez`, wherever the runner lives."""
+"""A native call that never returns shows in `/livez`, wherever the runner lives, and does not keep it from ending."""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import shutil
 import time
@@ -62,8 +63,13 @@ def process_of_the_runner(server: Server, placement: str) -> psutil.Process:
 
 
 @pytest.mark.parametrize("placement", ["embedded", "services"])
-def test_liveness_tells_of_a_run_that_hangs(tmp_path: Path, home: Path, placement: str) -> None:
-    settings = {"EKIBEN_RUNNERS": placement, "EKIBEN_STUCK_SECONDS": "0.3", "BENTOML_HOME": str(home)}
+def test_a_run_that_hangs_is_told_and_left_behind(tmp_path: Path, home: Path, placement: str) -> None:
+    settings = {
+        "EKIBEN_RUNNERS": placement,
+        "EKIBEN_STUCK_SECONDS": "0.3",
+        "EKIBEN_GRACE_SECONDS": "0.2",
+        "BENTOML_HOME": str(home),
+    }
     with serving(tmp_path / "log", settings) as server, httpx.Client(base_url=server.url, timeout=SECONDS) as http:
         assert http.post(ROUTE, content=BLACK).status_code == 200
         assert http.get("/livez").status_code == 200
@@ -75,7 +81,11 @@ def test_liveness_tells_of_a_run_that_hangs(tmp_path: Path, home: Path, placemen
                 while http.get("/livez").status_code == 200:
                     assert time.monotonic() < until
                 assert http.get("/livez").status_code == 503
+            server.process.terminate()
+            server.process.wait(SECONDS)
+            assert not victim.is_running(), "its process waits for it still"
         finally:
-            victim.kill()  # as a supervisor would in the end
+            with contextlib.suppress(psutil.NoSuchProcess):
+                victim.kill()
         [line] = (line for line in server.log.read_text().splitlines() if '"a run hangs"' in line)
         assert f'"model": "{MODEL.id}"' in line
