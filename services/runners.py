@@ -31,7 +31,7 @@ class Runner(ABC):
         self.model = model
         self.manifest = export.manifest
         self.arrangement = arrangement(model, export, settings.device)
-        self._device = settings.device
+        self._device, self._gpu_memory_bytes = settings.device, settings.gpu_memory_bytes
         self._paths = {graph.name: export.graph(graph) for graph in model.protocol.graphs}
         self._sessions = {graph.name: self._load(graph, self.arrangement.threads) for graph in model.protocol.graphs}
         self.provider = next(iter(self._sessions.values())).provider
@@ -41,7 +41,13 @@ class Runner(ABC):
         self._executor = pool.watch.over(self._own_threads or pool.urgent, model.id)
 
     def _load(self, graph: Graph, threads: int) -> Session:
-        return Session(self._paths[graph.name], graph, device=self._device, threads=threads)
+        return Session(
+            self._paths[graph.name],
+            graph,
+            device=self._device,
+            threads=threads,
+            gpu_memory_bytes=self._gpu_memory_bytes,
+        )
 
     @abstractmethod
     def warm_up(self) -> None:
