@@ -12,6 +12,8 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from typing import Any, ParamSpec, TypeVar
 
+from services.liveness import Watch
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -25,6 +27,7 @@ class CorePool:
     """
 
     def __init__(self, cores: int) -> None:
+        self.watch = Watch()
         self.urgent: Executor = _Lane(self, patient=False)
         self.patient: Executor = _Lane(self, patient=True)
         self._cores = cores

@@ -140,7 +140,7 @@ def _operations() -> dict[str, Any]:
         return {"get": {"tags": ["operations"], "summary": summary, "responses": responses}}
 
     return {
-        "/livez": operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded."),
+        "/livez": operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded, or hangs."),
         "/readyz": operation("Is every model loaded and warm?", _200="Yes.", _503="Not yet, or draining."),
         "/metrics": operation("Prometheus metrics", _200="The text format."),
     }

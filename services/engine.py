@@ -70,6 +70,18 @@ class Engine:
     def ready(self) -> bool:
         return len(self.runners) == len(self.settings.models)
 
+    async def is_alive(self) -> bool:
+        """False where only a restart helps: a model could not be loaded, or a run hangs here or in a process below."""
+        if self.failure or self.pool.watch.hangs(self.settings.stuck_seconds):
+            return False
+        # A runner on another machine has a supervisor of its own.
+        below = [
+            runner.hangs()
+            for id, runner in self.runners.items()
+            if isinstance(runner, RemoteRunner) and id not in self.settings.runner_urls
+        ]
+        return not any(await asyncio.gather(*below))
+
     def start(self, stubs: Mapping[str, Stub] | None = None) -> None:
         """Load every model in the background; `stubs` lead to those that run in processes of their own."""
         self._loading = asyncio.create_task(self._load(stubs or {}))
@@ -148,7 +160,8 @@ class Engine:
         conversation: Conversation[Any] = task.converse(model, request)
         items = _Items(flow)
         clock = _Clock(timings)
-        advancing = self.pool.patient.submit(_advance, conversation, None)
+        urgent, patient = (self.pool.watch.over(lane, model.id) for lane in (self.pool.urgent, self.pool.patient))
+        advancing = patient.submit(_advance, conversation, None)
         try:
             step = await asyncio.wrap_future(advancing)
             while True:
@@ -170,7 +183,7 @@ class Engine:
                 if self._pace.is_short(task):
                     step = _advance(conversation, reply)
                 else:
-                    advancing = self.pool.urgent.submit(_advance, conversation, reply)
+                    advancing = urgent.submit(_advance, conversation, reply)
                     step = await asyncio.wrap_future(advancing)
                 self._pace.note(task, step.cpu_seconds)
         finally:

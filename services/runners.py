@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -31,17 +31,23 @@ class Runner(ABC):
         self.model = model
         self.manifest = export.manifest
         self.arrangement = arrangement(model, export, settings.device)
-        self._device = settings.device
+        self._device, self._gpu_memory_bytes = settings.device, settings.gpu_memory_bytes
         self._paths = {graph.name: export.graph(graph) for graph in model.protocol.graphs}
         self._sessions = {graph.name: self._load(graph, self.arrangement.threads) for graph in model.protocol.graphs}
         self.provider = next(iter(self._sessions.values())).provider
         self._queue_requests = settings.queue_requests
         # On a CPU all models share its cores; threads that wait for a GPU are a runner's own.
         self._own_threads = None if self.provider == CPU else ThreadPoolExecutor(self.arrangement.workers, model.id)
-        self._executor: Executor = self._own_threads or pool.urgent
+        self._executor = pool.watch.over(self._own_threads or pool.urgent, model.id)
 
     def _load(self, graph: Graph, threads: int) -> Session:
-        return Session(self._paths[graph.name], graph, device=self._device, threads=threads)
+        return Session(
+            self._paths[graph.name],
+            graph,
+            device=self._device,
+            threads=threads,
+            gpu_memory_bytes=self._gpu_memory_bytes,
+        )
 
     @abstractmethod
     def warm_up(self) -> None:

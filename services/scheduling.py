@@ -45,7 +45,7 @@ def isolate(execute: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[A
         return results
     except BaseException as error:  # whatever ends a worker must not end the server
         if len(items) == 1:
-            return [error if isinstance(error, Exception) else RuntimeError(f"the worker died of {error!r}")]
+            return [error]
         half = len(items) // 2
         return isolate(execute, items[:half]) + isolate(execute, items[half:])
 
@@ -56,9 +56,16 @@ def settle(ticket: Ticket, result: Any, now: float) -> None:
     if ticket.gone:
         return
     if isinstance(result, BaseException):
-        ticket.future.set_exception(result)
+        ticket.future.set_exception(_harmless(result))
     else:
         ticket.future.set_result(result)
+
+
+def _harmless(error: BaseException) -> Exception:
+    """The error itself, unless asyncio would end the loop with it or cannot carry it."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"the worker died of {error!r}")
 
 
 class OneShotScheduler:
@@ -224,7 +231,7 @@ class StepwiseScheduler:
     def _step_one(self, batch: Batch, ended: list[tuple[Row, Any]]) -> list[Batch]:
         try:
             self._model.step(batch)
-        except Exception as error:
+        except BaseException as error:
             if len(batch.rows) == 1:
                 ended.append((batch.rows[0], error))
                 return []
@@ -268,5 +275,5 @@ def _result(row: Row) -> Any:
         return row.error
     try:
         return row.search.result()
-    except Exception as error:
+    except BaseException as error:
         return error

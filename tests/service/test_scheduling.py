@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import DeadlineExceeded, EkibenError, Overloaded
-from models.task import Item
+from models.task import Array, Item
 from services.queueing import FairQueue, Flow
 from services.scheduling import OneShotScheduler, StepwiseScheduler
+from services.stepwise import RunsGraph
 from tests.service import tiny_models as tiny
 from tests.service.simulation import SimulatedExecutor, simulate
 from tests.service.test_stepwise import load
 
 BOUND = 40
+FAULTS = (ArithmeticError, SystemExit, KeyboardInterrupt, StopIteration)
+"""Errors, and what would end a thread, the loop or a generator instead of a request."""
 
 
 @dataclass
@@ -115,7 +119,7 @@ callers = st.builds(
     shape=st.integers(1, 3),
     patience=st.sampled_from([0.5, 2.5, 7.5, 1000.0]),
     leaves_after=st.sampled_from([None, None, None, 0.25, 1.25, 4.75]),
-    fault=st.sampled_from([None, None, None, None, ArithmeticError, SystemExit]),
+    fault=st.sampled_from([None, None, None, None, *FAULTS]),
 )
 
 
@@ -186,9 +190,27 @@ def test_what_cannot_start_in_time_never_runs() -> None:
 requests = st.tuples(
     st.integers(0, 12).map(float),
     st.tuples(*[st.integers(0, 9)] * 3),
-    st.builds(tiny.Greedy, most=st.integers(0, 9), fail_at=st.sampled_from([None, None, None, 0, 2])),
+    st.builds(
+        tiny.Greedy,
+        most=st.integers(0, 9),
+        fail_at=st.sampled_from([None, None, None, None, -1, 0, 2]),
+        fault=st.sampled_from(FAULTS),
+    ),
     st.sampled_from([None, None, None, 0.75, 3.25]),
 )
+
+
+@dataclass
+class Treacherous:
+    """A decoder that rows with a 9 in front bring down: in their second step, not before."""
+
+    decoder: RunsGraph
+    fault: type[BaseException] | None
+
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        if self.fault and ((inputs["memory"][:, 0] == 9) & (inputs["positions"] >= 2)).any():
+            raise self.fault("a row is at fault")
+        return self.decoder.run(inputs)
 
 
 @pytest.fixture(scope="module")
@@ -197,13 +219,18 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @settings(deadline=None, max_examples=60)
-@given(everyone=st.lists(requests, max_size=12), max_rows=st.integers(1, 4), max_encode=st.integers(1, 3))
+@given(
+    everyone=st.lists(requests, max_size=12),
+    max_rows=st.integers(1, 4),
+    max_encode=st.integers(1, 3),
+    fault=st.sampled_from([None, *FAULTS]),
+)
 def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
-    folder: Path, everyone: list[Any], max_rows: int, max_encode: int
+    folder: Path, everyone: list[Any], max_rows: int, max_encode: int, fault: type[BaseException] | None
 ) -> None:
     async def run() -> list[Any]:
         loop = asyncio.get_running_loop()
-        model = load(tiny.CACHE, folder)
+        model = load(tiny.CACHE, folder, partial(Treacherous, fault=fault))
         sizes: list[int] = []
         scheduler = StepwiseScheduler(
             model,
@@ -217,12 +244,12 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
         async def call(arrival: float, features: Any, search: tiny.Greedy, leaves_after: float | None) -> Any:
             await asyncio.sleep(arrival)
             flow = queue.open(10, loop.time() + 1000)
-            fresh = tiny.Greedy(search.prompt, search.most, search.fail_at)
+            fresh = replace(search, tokens=[])
             try:
                 async with asyncio.timeout(leaves_after):
                     ticket = await flow.submit(tiny.cache_item(features, fresh))
                     return await ticket.future
-            except (ArithmeticError, TimeoutError) as error:
+            except (ArithmeticError, RuntimeError, TimeoutError) as error:
                 return error
             finally:
                 flow.close()
@@ -237,7 +264,11 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
     for (_, features, search, leaves_after), result in zip(everyone, simulate(run), strict=True):
         if isinstance(result, TimeoutError):
             assert leaves_after is not None
-        elif isinstance(result, ArithmeticError):
-            assert search.fail_at is not None
+            continue
+        tokens = tiny.cache_tokens(features, search)
+        brings_it_down = fault is not None and features[0] == 9 and len(tokens) >= 2
+        fails = search.fail_at == -1 or (search.fail_at is not None and search.fail_at <= len(tokens))
+        if brings_it_down or fails:
+            assert isinstance(result, ArithmeticError | RuntimeError)
         else:
-            assert result == tiny.cache_tokens(features, search)
+            assert result == tokens

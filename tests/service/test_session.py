@@ -11,10 +11,13 @@ import pytest
 from models.model import Graph, Tensor
 from services.session import (
     CPU,
+    CUDA,
+    CUDA_OPTIONS,
     DeviceUnavailable,
     Session,
     _cgroup_quota,
     _driver_present,
+    _providers,
     available_cpus,
     require_device,
 )
@@ -41,6 +44,12 @@ def test_cuda_is_refused_where_the_session_would_run_on_the_cpu(path: Path) -> N
         Session(path, GRAPH, device="cuda", threads=1)
     with pytest.raises(DeviceUnavailable, match="EKIBEN_DEVICE=cuda"):
         require_device("cuda")
+
+
+@pytest.mark.parametrize(("bound", "option"), [(None, {}), (2_000_000_000, {"gpu_mem_limit": "2000000000"})])
+def test_a_session_asks_for_no_more_of_its_card_than_it_may(bound: int | None, option: dict[str, str]) -> None:
+    assert _providers("cuda", bound) == [(CUDA, CUDA_OPTIONS | option), CPU]
+    assert _providers("cpu", bound) == [CPU]
 
 
 def test_other_devices_need_no_proof() -> None:

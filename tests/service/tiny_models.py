@@ -205,16 +205,18 @@ def tiny_export(model: Model, folder: Path) -> Export:
 
 @dataclass
 class Greedy:
-    """The likeliest token until the end token or `most` tokens; `fail_at` makes it raise at that token."""
+    """The likeliest token until the end token or `most` tokens; `fail_at` makes it raise at that token, or at -1
+    in its result."""
 
     prompt: Sequence[int] = (1,)
     most: int = 6
     fail_at: int | None = None
     tokens: list[int] = field(default_factory=list)
+    fault: type[BaseException] = ArithmeticError
 
     def choose(self, logits: Array) -> int | None:
         if len(self.tokens) == self.fail_at:
-            raise ArithmeticError("this row is at fault")
+            raise self.fault("this row is at fault")
         token = int(np.argmax(logits[-1]))
         if token == END or len(self.tokens) == self.most:
             return None
@@ -222,6 +224,8 @@ class Greedy:
         return token
 
     def result(self) -> list[int]:
+        if self.fail_at == -1:
+            raise self.fault("this row is at fault")
         return self.tokens
 
 
