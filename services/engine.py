@@ -160,8 +160,8 @@ class Engine:
         conversation: Conversation[Any] = task.converse(model, request)
         items = _Items(flow)
         clock = _Clock(timings)
-        urgent, patient = (self.pool.watch.over(lane, model.id) for lane in (self.pool.urgent, self.pool.patient))
-        advancing = patient.submit(_advance, conversation, None)
+        lanes = self.pool.lanes(model.id)
+        advancing = lanes.patient.submit(_advance, conversation, None)
         try:
             step = await asyncio.wrap_future(advancing)
             while True:
@@ -183,7 +183,7 @@ class Engine:
                 if self._pace.is_short(task):
                     step = _advance(conversation, reply)
                 else:
-                    advancing = urgent.submit(_advance, conversation, reply)
+                    advancing = lanes.urgent.submit(_advance, conversation, reply)
                     step = await asyncio.wrap_future(advancing)
                 self._pace.note(task, step.cpu_seconds)
         finally:

@@ -38,7 +38,8 @@ class Runner(ABC):
         self._queue_requests = settings.queue_requests
         # On a CPU all models share its cores; threads that wait for a GPU are a runner's own.
         self._own_threads = None if self.provider == CPU else ThreadPoolExecutor(self.arrangement.workers, model.id)
-        self._executor = pool.watch.over(self._own_threads or pool.urgent, model.id)
+        own = self._own_threads
+        self._executor = pool.watch.over(own, model.id) if own else pool.lanes(model.id).urgent
 
     def _load(self, graph: Graph, threads: int) -> Session:
         return Session(

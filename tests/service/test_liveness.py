@@ -98,8 +98,8 @@ def test_a_run_that_fails_has_ended(threads: Executor) -> None:
 @pytest.mark.parametrize("lane", ["urgent", "patient"])
 def test_the_pool_of_cores_goes_on_beside_a_run_that_hangs(lane: str) -> None:
     pool = CorePool(2)
-    executor = getattr(pool, lane)
-    run = Blocked(pool.watch.over(executor, "lite")).begun()
+    executor = getattr(pool.lanes("lite"), lane)
+    run = Blocked(executor).begun()
     assert pool.watch.hangs(after_seconds=0)
     assert executor.submit(lambda: 1).result(SECONDS) == 1
     run.let_go()
