@@ -15,7 +15,7 @@ from benchmarks.payloads import picture, raw
 from models import AnyTask
 from tests.serving import serving
 
-HEADER = """| task | answers/s | share of CPU time | of an equal share | p50 ms, 1 client alone | p50 ms together | errors |
+HEADER = """| task | answers/s | share of CPU time | of an equal share | p50 ms alone | p50 ms together | errors |
 | --- | --- | --- | --- | --- | --- | --- |"""
 
 

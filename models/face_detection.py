@@ -105,7 +105,7 @@ class FaceDetection(Task[FaceDetector, FaceParameters]):
                     ),
                     multiples={"height": 32, "width": 32},
                 ),
-                warm_shapes=tuple({"height": height, "width": width} for width, height in reversed(SIDES)),
+                warm_shapes=tuple({"height": height, "width": width} for width, height in SIDES),
             ),
             tolerance=1e-4,
             item_cost=LONGEST * 480,

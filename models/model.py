@@ -68,8 +68,8 @@ class OneShot:
 
     A model may have `others`, whose items say so (`Item.graph`): a second graph takes what the first gave.
 
-    `warm_shapes` are the sizes, along the axes that vary, that every batch size is run at before the model is
-    ready: a GPU takes up to a second for a shape that it sees first.
+    `warm_shapes` are sizes along the axes that vary, small ones first. A GPU, which takes up to a second for a shape
+    that it sees first, runs every batch size at each of them before the model is ready.
     """
 
     graph: Graph

@@ -175,6 +175,7 @@ def painting_graph(style_numbers: int) -> Graph:
 
 
 WARM_SHAPES: tuple[Mapping[str, int], ...] = (
+    {"height": 256, "width": 256},
     {"height": 480, "width": 640},
     {"height": 768, "width": 1024},
     {"height": 1024, "width": 768},
@@ -218,7 +219,7 @@ class StyleTransfer(Task[StyleModel, StyleParameters]):
             paper="https://arxiv.org/abs/1610.07629",
             protocol=OneShot(painting_graph(len(STYLES)), warm_shapes=WARM_SHAPES),
             tolerance=1.0,  # of 255
-            item_cost=640 * 480,
+            item_cost=1024 * 768,
             max_batch=8,
             default_style="style-19",
         ),
@@ -251,7 +252,7 @@ class StyleTransfer(Task[StyleModel, StyleParameters]):
                 warm_shapes=WARM_SHAPES,
             ),
             tolerance=1e-6,
-            item_cost=640 * 480,
+            item_cost=1024 * 768,
             max_batch=8,
             style_view=Stretch(256, Resampling.BILINEAR),
         ),

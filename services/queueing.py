@@ -225,13 +225,17 @@ class FairQueue:
         self._waking = False
         self._wake()
 
-    def take(self, limit: int, max_cost: float = math.inf) -> Sequence[Ticket]:
+    def take(self, limit: int, max_cost: float = math.inf, room: float = math.inf) -> Sequence[Ticket]:
         """The next item in fair order, and the next ones of its shape; they count as started.
 
-        At most `limit` of them, and no more than one where they would cost more than `max_cost` together.
+        At most `limit` of them, and no more than one where they would cost more than `max_cost` together. None
+        at all where the next one costs more than `room`: it is waited for, so that large items have their turn.
         """
         batch: list[Ticket] = []
         key = self._first()
+        if key is not None and self._entries[key][0].ticket.item.cost > room:
+            return batch
+        max_cost = min(max_cost, room)
         now = self.loop.time()
         while key is not None and len(batch) < limit and key in self._entries:
             ticket = self._entries[key][0].ticket

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -86,6 +87,10 @@ class Runner(ABC):
         metrics.queue_cost.labels(self.model.id).set(queue_cost)
 
 
+REST_SECONDS = 5.0
+"""After so long without work a model's memory for pictures of any size goes back to the system."""
+
+
 class OneShotRunner(Runner):
     """Pictures and the like: a batch is one call of one graph. An item that is alone may use all cores."""
 
@@ -94,6 +99,7 @@ class OneShotRunner(Runner):
         assert isinstance(model.protocol, OneShot)
         self._protocol = model.protocol
         self._graphs = {graph.name: graph for graph in model.protocol.graphs}
+        self._resting: asyncio.TimerHandle | None = None
         self._lone_sessions = self._sessions
         if self.arrangement.lone_threads != self.arrangement.threads:
             self._lone_sessions = {
@@ -103,23 +109,53 @@ class OneShotRunner(Runner):
     def shape(self, item: Item) -> Hashable:
         return item.graph, *(array.shape for array in item.inputs.values())
 
+    @property
+    def _warm_shapes(self) -> Sequence[Mapping[str, int]]:
+        """All of them on a GPU, which takes up to a second for a shape that is new to it; on a CPU one will do."""
+        return self._protocol.warm_shapes[: 1 if self.provider == CPU else None]
+
     def warm_up(self) -> None:
         sizes = {self.arrangement.max_batch, *(2**power for power in range(self.arrangement.max_batch.bit_length()))}
         for name, graph in self._graphs.items():
-            for shape in self._protocol.warm_shapes:
+            for shape in self._warm_shapes:
                 self._lone_sessions[name].run(blank(graph, 1, shape))
                 for size in sorted(sizes):
                     self._sessions[name].run(blank(graph, size, shape))
 
     def _scheduler(self) -> Scheduler:
-        return OneShotScheduler(
+        self._one_shot = OneShotScheduler(
             self.execute,
             executor=self._executor,
             workers=self.arrangement.workers,
             max_batch=self.arrangement.max_batch,
             max_cost=self.arrangement.max_batch * self.model.item_cost,
             on_batch=self._count,
+            on_idle=self._rest,
         )
+        return self._one_shot
+
+    def close(self) -> None:
+        if self._resting:
+            self._resting.cancel()
+        super().close()
+
+    def _rest(self) -> None:
+        """Give memory back once there was nothing to do for a while."""
+        if self._resting is None:
+            loop = asyncio.get_running_loop()
+            self._resting = loop.call_later(REST_SECONDS, self._give_memory_back)
+
+    def _give_memory_back(self) -> None:
+        self._resting = None
+        if self._one_shot.idle:
+            self._executor.submit(self._run_smallest)
+
+    def _run_smallest(self) -> None:
+        """A run of next to nothing, after which the memory of large ones before it is the system's again."""
+        for sessions in (self._sessions, self._lone_sessions):
+            for name, graph in self._graphs.items():
+                if any(tensor.varying for tensor in graph.inputs):
+                    sessions[name].run(blank(graph, 1, self._protocol.warm_shapes[0]), give_back=True)
 
     def execute(self, items: Sequence[Item], *, alone: bool = False) -> list[Mapping[str, Array]]:
         """Run items of one shape as one batch; the outputs of each, without their batch axis."""
@@ -128,7 +164,9 @@ class OneShotRunner(Runner):
             tensor.name: np.stack([item.inputs[tensor.name] for item in items], axis=tensor.batch_axis)
             for tensor in graph.inputs
         }
-        outputs = (self._lone_sessions if alone else self._sessions)[graph.name].run(inputs)
+        sessions = self._lone_sessions if alone else self._sessions
+        unusual = sum(item.cost for item in items) > self.arrangement.max_batch * self.model.item_cost
+        outputs = sessions[graph.name].run(inputs, give_back=unusual)
         by_name = {
             tensor.name: np.moveaxis(array, tensor.batch_axis, 0)
             for tensor, array in zip(graph.outputs, outputs, strict=True)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import pytest
@@ -22,6 +24,9 @@ from services.stepwise import RunsGraph
 from tests.service import tiny_models as tiny
 from tests.service.simulation import SimulatedExecutor, simulate
 from tests.service.test_stepwise import load
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 BOUND = 40
 FAULTS = (ArithmeticError, SystemExit, KeyboardInterrupt, StopIteration)
@@ -49,6 +54,8 @@ class Trace:
     executed: list[tuple[float, Caller, int]] = field(default_factory=list)
     batches: list[int] = field(default_factory=list)
     highest_cost: int = 0
+    running: list[list[int]] = field(default_factory=list)
+    """The costs of the items of all batches under way, as each batch began."""
 
 
 def item(caller: Caller, place: int) -> Item:
@@ -57,7 +64,24 @@ def item(caller: Caller, place: int) -> Item:
     return Item({"numbers": marked, "tag": tagged}, cost=caller.costs[place])
 
 
-async def play(callers: Sequence[Caller], *, workers: int, max_batch: int) -> Trace:
+class Watched(SimulatedExecutor):
+    """Notes what runs side by side."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, trace: Trace) -> None:
+        super().__init__(loop, lambda: 1.0)
+        self._trace = trace
+        self._under_way: dict[Future[Any], list[int]] = {}
+
+    def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        tickets: Any = args[0]
+        future = super().submit(fn, *args, **kwargs)
+        self._under_way[future] = [ticket.item.cost for ticket in tickets]
+        future.add_done_callback(self._under_way.pop)
+        self._trace.running.append([cost for costs in self._under_way.values() for cost in costs])
+        return future
+
+
+async def play(callers: Sequence[Caller], *, workers: int, max_batch: int, max_cost: float = math.inf) -> Trace:
     loop = asyncio.get_running_loop()
     trace = Trace()
 
@@ -72,7 +96,7 @@ async def play(callers: Sequence[Caller], *, workers: int, max_batch: int) -> Tr
         return tags
 
     scheduler = OneShotScheduler(
-        execute, executor=SimulatedExecutor(loop, lambda: 1.0), workers=workers, max_batch=max_batch
+        execute, executor=Watched(loop, trace), workers=workers, max_batch=max_batch, max_cost=max_cost
     )
     queue = FairQueue(bound=BOUND, shape=lambda each: each.inputs["numbers"].shape, wake=scheduler.wake)
     scheduler.queue = queue
@@ -124,12 +148,14 @@ callers = st.builds(
 
 
 @settings(deadline=None)
-@given(st.lists(callers, max_size=30), st.integers(1, 3), st.integers(1, 5))
+@given(st.lists(callers, max_size=30), st.integers(1, 3), st.integers(1, 5), st.sampled_from([math.inf, 20, 8, 1]))
 def test_every_request_gets_exactly_one_answer_and_its_own(
-    everyone: list[Caller], workers: int, max_batch: int
+    everyone: list[Caller], workers: int, max_batch: int, max_cost: float
 ) -> None:
-    trace = simulate(lambda: play(everyone, workers=workers, max_batch=max_batch))
+    trace = simulate(lambda: play(everyone, workers=workers, max_batch=max_batch, max_cost=max_cost))
     assert trace.highest_cost <= BOUND
+    # What runs side by side stays within the workers' costs, but for one large item that has them all to itself.
+    assert all(len(costs) == 1 or sum(costs) <= workers * max_cost for costs in trace.running)
     assert all(size <= max_batch for size in trace.batches)
     for caller in everyone:
         assert caller.outcomes == 1

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from models.model import Graph, Tensor
@@ -29,6 +30,18 @@ GRAPH = tiny.ONE_SHOT.graph
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tiny.tiny_export(tiny.tiny_model(tiny.ONE_SHOT), tmp_path).graph(GRAPH)
+
+
+def test_memory_of_a_large_run_goes_back_to_the_system(path: Path) -> None:
+    session = Session(path, GRAPH, device="cpu", threads=1)
+    this_process = psutil.Process()
+    large, small = (np.ones((1, length), np.float32) for length in (50_000_000, 1))
+    session.run({"numbers": small})  # what the first run takes is kept
+    session.run({"numbers": large})
+    held = this_process.memory_info().rss
+    [doubled] = session.run({"numbers": small}, give_back=True)
+    assert (doubled == 2).all()
+    assert this_process.memory_info().rss < held - 150_000_000
 
 
 def test_a_session_names_the_provider_that_it_has(path: Path) -> None:
