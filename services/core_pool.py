@@ -110,12 +110,14 @@ class _Lane(Executor):
         future: Future[Any] = Future()
 
         def work() -> None:
+            nonlocal future
             if not future.set_running_or_notify_cancel():
                 return
             try:
                 result = fn(*args, **kwargs)
             except BaseException as error:
                 future.set_exception(error)
+                del future  # the error's traceback leads here: a cycle for each request that is refused
             else:
                 future.set_result(result)
 
