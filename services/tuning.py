@@ -38,8 +38,8 @@ LONE_SAMPLES = 10
 WORTHWHILE = 1.05
 """How much better than the usual an arrangement has to be: less is noise."""
 LONE_WORTHWHILE = 1.25
-"""The same for a lone item's threads: where neighbours never rest, all cores look up to 1.1 times slower than one,
-though they are 1.2 to 1.4 times faster without; a graph that is too small for them is slower by far more."""
+"""The same for a lone item's threads: beside busy neighbours all cores easily look 1.1 times slower than one, though
+they are 1.2 to 1.4 times faster without; a graph that is too small for them is slower by far more."""
 
 
 class Arrangement(BaseModel):
