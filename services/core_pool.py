@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic, thread_time
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -206,16 +207,17 @@ class _Lane(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[Any] = Future()
-
-        def work() -> None:
-            if not future.set_running_or_notify_cancel():
-                return
-            try:
-                result = fn(*args, **kwargs)
-            except BaseException as error:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
-
-        self._pool.add(self._share, self._queue, work)
+        self._pool.add(self._share, self._queue, partial(_settle, future, partial(fn, *args, **kwargs)))
         return future
+
+
+def _settle(future: Future[Any], fn: Callable[[], Any]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = fn()
+    except BaseException as error:
+        future.set_exception(error)
+        del future  # the error's traceback leads here: a cycle for each request that is refused
+    else:
+        future.set_result(result)

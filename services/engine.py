@@ -190,6 +190,7 @@ class Engine:
             flow.close()
             # Where this request was cancelled a thread may still be in the conversation: close it after that.
             advancing.add_done_callback(lambda _: conversation.close())
+            del advancing  # it has the error, whose traceback leads here: a cycle for each request that is refused
 
 
 class _Items:
