@@ -32,11 +32,11 @@ from services.session import CPU, Session, available_cpus, provider_for
 from services.settings import Device, Settings
 
 FILE = "tuning.json"
-SAMPLE_SECONDS = 0.4
-ROUNDS = 3
-LONE_SAMPLES = 10
+SAMPLE_SECONDS = 0.12
+ROUNDS = 10
+LONE_SAMPLES = 30
 """How many times as long, and how many pairs at least: a moment when every core is free has to be among them."""
-WORTHWHILE = 1.05
+WORTHWHILE = 1.1
 """How much better than the usual an arrangement has to be: less is noise."""
 LONE_WORTHWHILE = 1.25
 """The same for a lone item's threads: beside busy neighbours all cores easily look 1.1 times slower than one, though
