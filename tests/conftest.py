@@ -8,16 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.serving import Server, serving
-
-PICTURE_MODELS = (
-    "efficientnet-lite0",
-    "efficientnet-lite2",
-    "ssd-mobilenet-v2",
-    "centerface",
-    "multistyle26",
-    "magenta-arbitrary",
-)
+from tests.serving import PICTURE_MODELS, Server, serving
 
 os.environ |= {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from models.face_detection import LONGEST, FaceDetection
 from tests import photographs
 from tests.boxes import Corners, agreement, corners
 
@@ -144,3 +145,47 @@ def test_faces_are_those_of_the_reference(http: httpx.Client, name: str) -> None
         assert tuple(face["landmarks"]) == LANDMARKS
         points = [side * scale for point in face["landmarks"].values() for side in point]
         assert points == pytest.approx([side for point in landmarks for side in point], abs=2)
+
+
+def small_face(
+    name: str, height: float, side: int, at: tuple[int, int], background: str
+) -> tuple[Image.Image, Corners]:
+    """A square picture in which the face of a photograph is `height` pixels high, and the face's box in it."""
+    _, [(_, box, _)] = GOLDEN[name]
+    scale = height / (box[3] - box[1])
+    photograph = photographs.rgb(name)
+    size = round(scale * photograph.width), round(scale * photograph.height)
+    canvas = (
+        photographs.rgb("rocket").resize((side, side)) if background == "rocket" else Image.new("RGB", (side, side))
+    )
+    canvas.paste(photograph.resize(size, Image.Resampling.BILINEAR), at)
+    left, top, right, bottom = (scale * each for each in box)
+    return canvas, (left + at[0], top + at[1], right + at[0], bottom + at[1])
+
+
+def are_found(http: httpx.Client, height: float) -> list[bool]:
+    """Whether the faces of both photographs are found, at several places and on two backgrounds."""
+    found = []
+    for name in ("astronaut", "grace_hopper"):
+        for side, at in ((320, (0, 0)), (320, (101, 67)), (320, (183, 230)), (LONGEST, (310, 419))):
+            for background in ("black", "rocket"):
+                sent, box = small_face(name, height, side, at, background)
+                answer = http.post("/v1/face-detection", content=photographs.encoded(sent, "PNG")).json()
+                found.append(any(agreement(corners(each["box"]), box) > 0.5 for each in answer))
+    return found
+
+
+def test_the_smallest_face_that_is_stated_is_found_and_a_much_smaller_one_is_not(http: httpx.Client) -> None:
+    [model] = FaceDetection.models
+    assert http.get(f"/v1/models/{model.id}").json()["smallest_face"] == model.smallest_face
+    assert str(model.smallest_face) in FaceDetection.description
+    assert all(are_found(http, model.smallest_face))
+    assert not any(are_found(http, model.smallest_face - 6))
+
+
+def test_a_face_counts_by_its_size_after_the_picture_was_made_smaller(http: httpx.Client) -> None:
+    [model] = FaceDetection.models
+    for height, finds in ((4 * model.smallest_face, True), (2 * model.smallest_face, False)):
+        sent, _ = small_face("astronaut", height, 4 * LONGEST, (1000, 700), "black")
+        answer = http.post("/v1/face-detection", content=photographs.encoded(sent, "PNG", compress_level=1)).json()
+        assert len(answer) == finds
