@@ -51,10 +51,16 @@ def _operator(node: onnx.NodeProto) -> Any:
             return torch.sigmoid
         case "Conv" | "ConvTranspose":
             convolve = functional.conv2d if node.op_type == "Conv" else functional.conv_transpose2d
-            top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
-            if (top, left) != (bottom, right) or attributes.get("dilations", [1, 1]) != [1, 1]:
-                raise NotImplementedError(f"{node.name}: {attributes}")
-            settings = {"stride": attributes["strides"], "padding": (top, left), "groups": attributes.get("group", 1)}
+            top, left, bottom, right = attributes.pop("pads", (0, 0, 0, 0))
+            settings = {
+                "stride": attributes.pop("strides", [1, 1]),
+                "padding": (top, left),
+                "groups": attributes.pop("group", 1),
+            }
+            attributes.pop("kernel_shape", None)  # the weight shows it
+            even = (top, left) == (bottom, right) and attributes.pop("dilations", [1, 1]) == [1, 1]
+            if not even or attributes:
+                raise NotImplementedError(f"{node.name}: {node.attribute}")
             return lambda x, weight, bias=None: convolve(x, weight, bias, **settings)
         case "BatchNormalization":
             epsilon = attributes.get("epsilon", 1e-5)

@@ -20,6 +20,10 @@ STRIDE = 4
 """CenterFace looks for a face in every fourth row and column."""
 
 LONGEST = 640
+SMALLEST_FACE = 18
+"""Measured with two photographs at 48 places each, on four backgrounds: of 18 pixels or more CenterFace found every
+face at the default threshold, of 16 four fifths, of 12 none."""
+
 SIDES = ((320, 320), (640, 320), (320, 640), (640, 384), (384, 640), (640, 480), (480, 640), (640, 640))
 """Width and height of the sizes that pictures are padded to: squares, 2:1, 16:9 and 4:3, lying and upright."""
 
@@ -73,11 +77,26 @@ class FaceDetection(Task[FaceDetector, FaceParameters]):
     title = "Face detection"
     description = (
         "The faces in a picture, each with a box and five landmarks, best first; an empty list where there are none. "
-        f"A picture whose longer side has more than {LONGEST} pixels is made smaller before it is looked at."
+        f"A picture whose longer side has more than {LONGEST} pixels is made smaller before it is looked at; faces that "
+        f"are then at least {SMALLEST_FACE} pixels high are found as a rule."
     )
     inputs = (Input("image", PICTURE),)
     answer_type = list[Face]
-    example = ()
+    # astronaut.png of scikit-image, by centerface
+    example = (
+        {
+            "label": "face",
+            "score": 0.9291,
+            "box": {"xmin": 182, "ymin": 58, "xmax": 270, "ymax": 178},
+            "landmarks": {
+                "left_eye": (203.2, 101.7),
+                "right_eye": (247.0, 104.5),
+                "nose": (223.3, 125.1),
+                "left_mouth": (203.4, 142.3),
+                "right_mouth": (241.3, 144.4),
+            },
+        },
+    )
     parameters = FaceParameters
     models = (
         FaceDetector(
@@ -112,7 +131,7 @@ class FaceDetection(Task[FaceDetector, FaceParameters]):
             max_batch=16,
             view=FitInside(LONGEST, SIDES, Resampling.BILINEAR),
             overlap=0.3,
-            smallest_face=0,
+            smallest_face=SMALLEST_FACE,
         ),
     )
 

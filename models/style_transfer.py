@@ -79,7 +79,7 @@ def mixture(text: str) -> NDArray[np.float32]:
         name, colon, weight = part.strip().partition(":")
         if name not in _NUMBERS:
             raise ValueError(f"{name!r} is no style; there are {', '.join(_NUMBERS)}")
-        if colon and not re.fullmatch(r"\d{1,9}(\.\d{1,9})?|\.\d{1,9}", weight):
+        if colon and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}", weight):
             raise ValueError(f"{weight!r} is no weight: a number that is not negative is")
         shares[_NUMBERS[name]] += float(weight or 1)
     if not shares.sum():

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import JSONResponse, Response
 
 from models import AnyTask
 from services.problems import MEDIA_TYPE, Problem
@@ -47,6 +48,8 @@ def task_documentation(task: AnyTask) -> dict[str, Any]:
         "tags": ["tasks"],
         "summary": task.title,
         "description": f"{task.description}\n\nModels: {models}; the first is the default.",
+        # FastAPI takes the answer's media type from this class, and adds none for the plain one.
+        "response_class": Response if task.media_types else JSONResponse,
         "responses": {200: {**_answer(task), "headers": _answer_headers()}, **problem_responses(*_statuses(task))},
         "openapi_extra": {"parameters": [*queries, TIMEOUT_HEADER], "requestBody": _request_body(task, properties)},
     }

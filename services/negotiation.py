@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-
-from python_multipart.multipart import parse_options_header
 
 from models.errors import NotAcceptable
 
@@ -25,11 +24,10 @@ def negotiate(accept: str, offered: Sequence[str]) -> str:
 
 
 def _parse(media_range: str) -> tuple[str, float]:
-    name, options = parse_options_header(media_range)
-    try:
-        return name.decode("latin-1").strip().lower(), float(options.get(b"q", b"1"))
-    except ValueError:
-        return "", 0.0
+    name, *options = (part.strip().lower() for part in media_range.split(";"))
+    quality = next((option.removeprefix("q=") for option in options if option.startswith("q=")), "1")
+    # Java's old client sends ".2"; what is no number from 0 to 1 is not taken for a liking.
+    return name, min(1.0, float(quality)) if re.fullmatch(r"[01](\.[0-9]{0,9})?|\.[0-9]{1,9}", quality) else 0.0
 
 
 def _quality(media_type: str, ranges: Sequence[tuple[str, float]]) -> float:
