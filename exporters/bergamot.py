@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -20,11 +20,14 @@ from exporters.marian_file import EMBEDDING, Weight, read
 from exporters.reference import Asset, Inputs, Reference
 from exporters.sources import fetch_member
 from models.model import PackageMember, Stepwise
-from models.translation import Translator
+from models.translators import VOCABULARY_FILE, Translator
 
 HEADS = 8
 EPSILON = 1e-6
 MASKED = -1e9
+
+SIZES = ((3, 7), (1, 1), (5, 40))
+"""Batches and lengths of the sources that export and reference are compared at."""
 
 
 class Student(nn.Module):
@@ -65,7 +68,7 @@ class Student(nn.Module):
 
     def heads(self, x: Tensor) -> Tensor:
         """`[batch, length, width]` → `[batch, heads, length, width / heads]`."""
-        return x.unflatten(-1, (HEADS, self.width // HEADS)).transpose(1, 2)
+        return x.view(*x.shape[:2], HEADS, self.width // HEADS).transpose(1, 2)
 
     def attention(self, x: Tensor, keys: Tensor, values: Tensor, mask: Tensor, name: str) -> Tensor:
         queries = self.heads(self.affine(x, name, "q")) * (self.width // HEADS) ** -0.5
@@ -83,7 +86,7 @@ def _layers(weights: Mapping[str, Weight], side: str) -> range:
 
 
 class Encoder(nn.Module):
-    """int64 ids and mask `[batch, source]` → keys and values of each decoder layer, `[layers, batch, heads, source, ·]`."""
+    """int64 ids and mask `[batch, source]` → the decoder's keys and values, `[layers, batch, heads, source, ·]`."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
@@ -137,10 +140,11 @@ class Decoder(nn.Module):
         return x @ table.T + student.weight("decoder_ff_logit_out_b"), torch.stack(after)
 
 
-def cases(student: Student, sizes: tuple[tuple[int, int], ...] = ((3, 7), (1, 1), (5, 40))) -> tuple[list[Inputs], ...]:
+def cases(student: Student, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[list[Inputs], list[Inputs]]:
     """Random inputs of encoder and decoder for each batch size and source length; the last row is padded."""
     random = np.random.default_rng(0)
-    encoder_cases, decoder_cases = [], []
+    encoder_cases: list[Inputs] = []
+    decoder_cases: list[Inputs] = []
     for batch, length in sizes:
         ids = random.integers(2, len(student.weight(EMBEDDING)), (batch, length))
         mask = np.ones((batch, length), np.int64)
@@ -161,5 +165,5 @@ def build(model: Translator) -> list[Reference | Asset]:
     return [
         Reference(model.protocol.encoder, Encoder(student).eval(), encoder_cases),
         Reference(model.protocol.decoder, Decoder(student).eval(), decoder_cases),
-        *(Asset(name, fetch_member(member)) for name, member in model.vocabulary.items()),
+        Asset(VOCABULARY_FILE, fetch_member(model.vocabulary)),
     ]

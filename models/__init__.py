@@ -10,10 +10,13 @@ from models.errors import UnknownModel
 from models.image_classification import ImageClassification
 from models.model import Model
 from models.task import Task
+from models.translation import Translation
 
 AnyTask = Task[Any, Any]
 
-TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType({task.name: task for task in (ImageClassification(),)})
+TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType(
+    {task.name: task for task in (ImageClassification(), Translation())}
+)
 """Every task by name. Adding a task is one line here."""
 
 _BY_ID = {model.id: (task, model) for task in TASKS.values() for model in task.models}

@@ -12,8 +12,9 @@ from models.limits import Limits
 class MediaKind:
     """A kind of media: what it is called, which media types are accepted and how large a body may be.
 
-    What `is_text` reaches the task as text, and JSON holds it as it is, one text or a list of them. `aliases` are unregistered names that clients use for accepted types. `signatures` are (media type,
-    predicate over the first bytes); types outside `accepts` are there to be refused by name.
+    What `is_text` reaches the task as text, and JSON holds it as it is, one text or a list of them. `aliases` are
+    unregistered names that clients use for accepted types. `signatures` are (media type, predicate over the first
+    bytes); types outside `accepts` are there to be refused by name.
     """
 
     name: str

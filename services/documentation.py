@@ -64,10 +64,13 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
-    """The three forms: raw bytes, a multipart form, JSON with base64."""
+    """The three forms: the input as it is, a multipart form, JSON (with base64 for media)."""
     main, *others = task.inputs
-    binary = {"type": "string", "format": "binary"}
-    base64 = {"type": "string", "contentEncoding": "base64"}
+    binary: dict[str, Any] = {"type": "string"} if main.kind.is_text else {"type": "string", "format": "binary"}
+    base64: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
+    inputs = {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."}
+    if main.kind.is_text:
+        inputs = {"anyOf": [binary, {"type": "array", "items": binary}], "description": "One text, or a list of them."}
     required = [each.name for each in task.inputs if each.required]
     form = {
         "type": "object",
@@ -78,7 +81,7 @@ def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "inputs": {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."},
+            "inputs": inputs,
             "parameters": {"type": "object", "properties": {**properties, **{each.name: base64 for each in others}}},
         },
     }

@@ -1,4 +1,4 @@
-"""The three forms that every media route takes: the raw medium, a multipart form, JSON with base64."""
+"""The three forms that every task's route takes: the raw input, a multipart form, JSON (with base64 for media)."""
 
 from __future__ import annotations
 
@@ -28,10 +28,11 @@ FORM_OVERHEAD_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Parts:
-    """A request's media by input name, and its parameters as they came."""
+    """A request's media and texts by input name, and its parameters as they came."""
 
     media: dict[str, bytes]
     parameters: dict[str, Any]
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def body_budget(task: AnyTask, content_type: str, limits: Limits) -> int:
@@ -67,9 +68,12 @@ def parse(task: AnyTask, header: str | None, body: bytes, query: Mapping[str, st
     elif kind == "multipart/form-data":
         parts = _parse_form(task, header or "", body, limits)
     else:
-        parts = Parts({task.inputs[0].name: body}, {})
-        _check_type(task.inputs[0], kind, body)
+        parts = Parts({}, {})
+        _add(parts, task.inputs[0], kind, body)
     for each in task.inputs:
+        if each.kind.is_text:
+            _check_texts(each, parts, limits)
+            continue
         data = parts.media.get(each.name)
         if data is None:
             if each.required:
@@ -80,7 +84,31 @@ def parse(task: AnyTask, header: str | None, body: bytes, query: Mapping[str, st
             raise BudgetExceeded(
                 f"{each.name}: {len(data):,} bytes are more than the {each.kind.max_bytes(limits):,} that are accepted"
             )
-    return Parts(parts.media, {**query, **parts.parameters})
+    return Parts(parts.media, {**query, **parts.parameters}, parts.texts)
+
+
+def _add(parts: Parts, expected: Input, declared: str, data: bytes) -> None:
+    """Note the bytes of one input; texts may come several times."""
+    _check_type(expected, declared, data)
+    if not expected.kind.is_text:
+        parts.media[expected.name] = data
+        return
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput.of(expected.name, "is not UTF-8") from None
+    parts.texts[expected.name] = (*parts.texts.get(expected.name, ()), text)
+
+
+def _check_texts(expected: Input, parts: Parts, limits: Limits) -> None:
+    texts = parts.texts.get(expected.name)
+    if texts is None:
+        if expected.required:
+            raise InvalidInput.of(expected.name, "is missing")
+    elif (length := sum(map(len, texts))) > limits.text_characters:
+        raise BudgetExceeded(
+            f"{expected.name}: {length:,} characters are more than the {limits.text_characters:,} that are accepted"
+        )
 
 
 def _check_type(expected: Input, declared: str, data: bytes) -> None:
@@ -99,7 +127,7 @@ def _check_type(expected: Input, declared: str, data: bytes) -> None:
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    inputs: str
+    inputs: Any
     parameters: dict[str, Any] | None = None
 
 
@@ -116,6 +144,10 @@ def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
     except ValidationError as error:
         raise invalid_fields(error) from None
     parameters = dict(envelope.parameters or {})
+    if task.inputs[0].kind.is_text:
+        return Parts({}, parameters, {task.inputs[0].name: texts_of("inputs", envelope.inputs)})
+    if not isinstance(envelope.inputs, str):
+        raise InvalidInput.of("inputs", "is not a base64 string")
     media = {task.inputs[0].name: _decode_base64(task.inputs[0], "inputs", envelope.inputs)}
     for each in task.inputs[1:]:
         value = parameters.pop(each.name, None)
@@ -124,6 +156,14 @@ def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
         elif value is not None:
             raise InvalidInput.of(each.name, "is not a base64 string")
     return Parts(media, parameters)
+
+
+def texts_of(field: str, value: Any) -> tuple[str, ...]:
+    """A text or a list of them, as JSON holds them. Raises `InvalidInput`."""
+    texts = tuple(value) if isinstance(value, list) else (value,)
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidInput.of(field, "is neither a text nor a list of texts")
+    return texts
 
 
 def _decode_base64(expected: Input, field: str, text: str) -> bytes:
@@ -231,18 +271,17 @@ def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Part
     if not form.ended:
         raise MalformedBody("the multipart form ends before its last boundary")
     inputs = {each.name: each for each in task.inputs}
-    media: dict[str, bytes] = {}
-    parameters: dict[str, Any] = {}
+    parts = Parts({}, {})
     for part in form.parts:
-        if part.name in media or part.name in parameters:
+        if part.name in parts.media or part.name in parts.parameters:
             raise InvalidInput.of(part.name, "is given twice")
         if expected := inputs.get(part.name):
-            if not part.is_file and part.data[:8].lower().startswith((b"http://", b"https://")):
+            is_medium = not expected.kind.is_text
+            if is_medium and not part.is_file and part.data[:8].lower().startswith((b"http://", b"https://")):
                 raise InvalidInput.of(part.name, "is a URL; URLs are never fetched, send the file")
-            media[part.name] = bytes(part.data)
-            _check_type(expected, part.media_type, media[part.name])
+            _add(parts, expected, part.media_type, bytes(part.data))
         elif part.is_file:
             raise InvalidInput.of(part.name, "is a file that this task does not take")
         else:
-            parameters[part.name] = part.data.decode("utf-8", "replace")
-    return Parts(media, parameters)
+            parts.parameters[part.name] = part.data.decode("utf-8", "replace")
+    return parts

@@ -79,7 +79,13 @@ class TaskRoute:
         except ValidationError as error:
             raise invalid_fields(error) from None
         model = self._choose(parameters.model, record)
-        request = Request(parts.media, parameters, self._engine.settings.limits, http.headers.get("accept", "*/*"))
+        request = Request(
+            parts.media,
+            parameters,
+            self._engine.settings.limits,
+            http.headers.get("accept", "*/*"),
+            texts=parts.texts,
+        )
         async with cancelled_when_client_goes(http):
             answer = await self._engine.answer(self._task, model, request, deadline=deadline, timings=record.timings)
         return self._respond(answer)
