@@ -35,6 +35,10 @@ class Detected:
     confidence: float
 
 
+def name(code: str) -> str:
+    return NAMES.get(code, code)
+
+
 def code(language: str) -> str:
     """The two-letter code of `pt`, `PT`, `pt-BR` or `pt_br`."""
     return language.strip().replace("_", "-").partition("-")[0].lower()

@@ -20,14 +20,13 @@ _MARKUP = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
-_SPACE = re.compile(r"[ \t\n\r\f]+")
 _STAND_IN = re.compile("[\U000f0000-\U000ffffd]")
 
-INLINE = frozenset(  # one string: a list of them would be a page long
-    "a abbr b bdi bdo cite code data del dfn em font i img ins kbd label mark q s samp small span strike strong sub "
-    "sup time tt u var wbr".split()  # noqa: SIM905
+INLINE = re.compile(
+    "a|abbr|b|bdi|bdo|cite|code|data|del|dfn|em|font|i|img|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|sub|"
+    "sup|time|tt|u|var|wbr"
 )
-VERBATIM = frozenset(("code", "kbd", "math", "pre", "samp", "script", "style", "svg", "textarea", "var"))
+VERBATIM = re.compile("code|kbd|math|pre|samp|script|style|svg|textarea|var")
 """What is between these tags is no prose."""
 
 
@@ -44,8 +43,7 @@ class Run:
         return "".join(self.pieces)
 
     def add(self, text: str) -> None:
-        # Stand-ins that are not ours go; white space is one space to HTML.
-        self.pieces.append(_SPACE.sub(" ", _STAND_IN.sub("", html.unescape(text))))
+        self.pieces.append(_STAND_IN.sub("", html.unescape(text)))  # stand-ins that are not ours go
 
     def stand_in(self, markup: str) -> None:
         character = chr(FIRST_STAND_IN + len(self.stand_ins))
@@ -65,9 +63,9 @@ def runs(document: str) -> Iterator[Run]:
         run.add(document[at : found.start()])
         name = (found[1] or "").lower()
         opens = found[0][1] != "/"
-        end = _end_of_verbatim(document, name, found.end()) if name in VERBATIM and opens else found.end()
+        end = _end_of_verbatim(document, name, found.end()) if VERBATIM.fullmatch(name) and opens else found.end()
         markup = document[found.start() : end]
-        if name in INLINE and len(run.stand_ins) < STAND_INS:
+        if INLINE.fullmatch(name) and len(run.stand_ins) < STAND_INS:
             run.stand_in(markup)
         else:
             yield run

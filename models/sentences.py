@@ -22,9 +22,9 @@ class Part:
     is_sentence: bool
 
 
-def parts(text: str, language: str) -> Iterator[Part]:
-    """The text in pieces: joined again they are the text. A line break or a tab always ends a sentence."""
-    for piece in _BREAKS.split(text):
+def parts(text: str, language: str, *, breaks: bool = True) -> Iterator[Part]:
+    """The text in pieces: joined again they are the text. With `breaks` a line break or a tab ends a sentence."""
+    for piece in _BREAKS.split(text) if breaks else [text]:
         for sentence in sentencex.segment(language, piece) if piece.strip() else [piece]:
             middle = sentence.strip()
             before, _, after = sentence.partition(middle) if middle else (sentence, "", "")

@@ -114,7 +114,7 @@ class Translation(Task[Translator, TranslationParameters]):
 
 def find_translator(served: Sequence[Translator], text: str, parameters: TranslationParameters) -> Translator | None:
     """The one of these models that a text needs; None where it is to stay as it is. Raises `InvalidInput`."""
-    known = dict.fromkeys(language for each in served for language in (each.source_language, each.target_language))
+    known = languages_of(served)
     if parameters.src_lang:
         source = languages.code(parameters.src_lang)
     elif parameters.model:
@@ -132,6 +132,11 @@ def find_translator(served: Sequence[Translator], text: str, parameters: Transla
             return each
     field = "tgt_lang" if parameters.tgt_lang else "src_lang"
     raise InvalidInput.of(field, f"no model here translates from {source} to {target or 'anything'}; {_pairs(served)}")
+
+
+def languages_of(served: Sequence[Translator]) -> list[str]:
+    """Every language that these models read or write."""
+    return list(dict.fromkeys(code for each in served for code in (each.source_language, each.target_language)))
 
 
 def _pairs(served: Sequence[Translator]) -> str:
@@ -166,7 +171,7 @@ def _run_parts(place: int, run: markup.Run, translator: Translator) -> Iterator[
     if not run.is_prose:
         yield _Part(place, run.text)
         return
-    for piece in sentences.parts(run.text, translator.source_language):
+    for piece in sentences.parts(run.text, translator.source_language, breaks=False):
         before, middle, after = markup.without_edges(piece.text)
         yield _Part(place, run.restore(before))
         if middle:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,9 +105,15 @@ def _check_texts(expected: Input, parts: Parts, limits: Limits) -> None:
     if texts is None:
         if expected.required:
             raise InvalidInput.of(expected.name, "is missing")
-    elif (length := sum(map(len, texts))) > limits.text_characters:
+    else:
+        check_characters(expected.name, texts, limits)
+
+
+def check_characters(field: str, texts: Sequence[str], limits: Limits) -> None:
+    """Raises `BudgetExceeded` for texts that together are longer than a request's may be."""
+    if (length := sum(map(len, texts))) > limits.text_characters:
         raise BudgetExceeded(
-            f"{expected.name}: {length:,} characters are more than the {limits.text_characters:,} that are accepted"
+            f"{field}: {length:,} characters are more than the {limits.text_characters:,} that are accepted"
         )
 
 
@@ -124,6 +130,18 @@ def _check_type(expected: Input, declared: str, data: bytes) -> None:
         raise UnsupportedMedia(f"{expected.name}: {declared} is not accepted; send {accepts}")
 
 
+def json_object(body: bytes, limits: Limits) -> dict[str, Any]:
+    """A body that is one JSON object. Raises `MalformedBody`, `BudgetExceeded` or `InvalidInput`."""
+    check_json_shape(body, limits)
+    try:
+        document = from_json(body)
+    except ValueError as error:
+        raise MalformedBody(f"the body is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise InvalidInput.of("body", "is not a JSON object")
+    return document
+
+
 class _Envelope(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -132,15 +150,8 @@ class _Envelope(BaseModel):
 
 
 def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
-    check_json_shape(body, limits)
     try:
-        document = from_json(body)
-    except ValueError as error:
-        raise MalformedBody(f"the body is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise InvalidInput.of("body", "is not a JSON object")
-    try:
-        envelope = _Envelope.model_validate(document)
+        envelope = _Envelope.model_validate(json_object(body, limits))
     except ValidationError as error:
         raise invalid_fields(error) from None
     parameters = dict(envelope.parameters or {})
@@ -204,8 +215,8 @@ def check_json_shape(body: bytes, limits: Limits) -> None:
 
 
 @dataclass
-class _Part:
-    """One part of a form."""
+class FormPart:
+    """One part of a multipart form."""
 
     disposition: bytes = b""
     media_type: str = ""
@@ -218,7 +229,7 @@ class _Form:
     """The callbacks of python-multipart, which collect a form's parts: nothing is written to disk."""
 
     def __init__(self, max_parts: int) -> None:
-        self.parts: list[_Part] = []
+        self.parts: list[FormPart] = []
         self.ended = False
         self._max_parts = max_parts
         self._header = b""
@@ -227,7 +238,7 @@ class _Form:
     def on_part_begin(self) -> None:
         if len(self.parts) == self._max_parts:
             raise BudgetExceeded(f"the form has more than {self._max_parts} parts")
-        self.parts.append(_Part())
+        self.parts.append(FormPart())
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -258,7 +269,8 @@ class _Form:
         self.ended = True
 
 
-def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Parts:
+def form_parts(header: str, body: bytes, limits: Limits) -> list[FormPart]:
+    """The parts of a multipart form. Raises `MalformedBody` or `BudgetExceeded`."""
     boundary = parse_options_header(header)[1].get(b"boundary")
     if not boundary:
         raise MalformedBody("the multipart form names no boundary")
@@ -270,9 +282,13 @@ def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Part
         raise MalformedBody(f"the multipart form is broken: {error}") from None
     if not form.ended:
         raise MalformedBody("the multipart form ends before its last boundary")
+    return form.parts
+
+
+def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Parts:
     inputs = {each.name: each for each in task.inputs}
     parts = Parts({}, {})
-    for part in form.parts:
+    for part in form_parts(header, body, limits):
         if part.name in parts.media or part.name in parts.parameters:
             raise InvalidInput.of(part.name, "is given twice")
         if expected := inputs.get(part.name):
