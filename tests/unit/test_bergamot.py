@@ -10,7 +10,7 @@ import onnx
 import pytest
 import torch
 
-from exporters.bergamot import Decoder, Encoder, Student, build, cases
+from exporters.bergamot import Decoder, Student, build, cases
 from exporters.export import trace
 from exporters.marian_file import EMBEDDING, Weight, read
 from exporters.reference import Asset, Reference
@@ -88,7 +88,9 @@ def test_int8_weights_are_int8_in_the_file_and_lose_nothing(student: Student, tm
     parts = build(MODELS[0])
     [decoder] = [part for part in parts if isinstance(part, Reference) and part.graph.name == "decoder"]
     trace(decoder, tmp_path / "decoder.onnx")
-    stored = {each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(tmp_path / "decoder.onnx").graph.initializer}
+    stored = {
+        each.name: onnx.numpy_helper.to_array(each) for each in onnx.load(tmp_path / "decoder.onnx").graph.initializer
+    }
     eights = [array for array in stored.values() if array.dtype == np.int8]
     wanted = student.get_buffer(EMBEDDING).numpy()
     assert sum(array.shape == wanted.shape and (array == wanted).all() for array in eights) == 1
