@@ -7,6 +7,7 @@ import hashlib
 import importlib.util
 import platform
 import re
+import shutil
 import tempfile
 import time
 import warnings
@@ -23,7 +24,7 @@ from models.manifest import Comparison, ExportedFile, Manifest, declaration_dige
 from models.model import Model, PackageMember
 
 if TYPE_CHECKING:
-    from exporters.reference import Reference
+    from exporters.reference import Asset, Reference
 
 OPSET = 18
 
@@ -66,16 +67,21 @@ def export(model: Model) -> Manifest:
     return prove(model, find_architecture(model).build(model))
 
 
-def prove(model: Model, references: Sequence[Reference]) -> Manifest:
+def prove(model: Model, parts: Sequence[Reference | Asset]) -> Manifest:
     """Trace these references and register them as `model`, once each is shown to compute the same."""
+    from exporters.reference import Asset
+
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         comparisons: list[Comparison] = []
-        for reference in references:
-            path = folder / reference.graph.file
-            print(f"  writing {reference.graph.name}", flush=True)
-            write(reference, path)
-            comparisons += compare(reference, path, model.tolerance)
+        for part in parts:
+            if isinstance(part, Asset):
+                shutil.copyfile(part.path, folder / part.name)
+                continue
+            path = folder / part.graph.file
+            print(f"  writing {part.graph.name}", flush=True)
+            write(part, path)
+            comparisons += compare(part, path, model.tolerance)
         manifest = _manifest(model, folder, comparisons)
         manifest.write(folder)
         _register(model, folder, manifest)
@@ -157,7 +163,7 @@ def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparis
 def _manifest(model: Model, folder: Path, comparisons: Sequence[Comparison]) -> Manifest:
     files = {
         path.name: ExportedFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
-        for path in sorted(folder.glob("*.onnx"))
+        for path in sorted(folder.iterdir())
     }
     versions = _library_versions()
     return Manifest(

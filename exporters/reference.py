@@ -1,9 +1,11 @@
-"""What an architecture's module hands to the export: a reference for each graph, and inputs to compare on."""
+"""What an architecture's module hands to the export: a reference for each graph with inputs to compare on, and
+the files that are kept beside the graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -55,11 +57,19 @@ class Reference:
             raise ValueError(f"{self.graph.name} is compared at one size only along {once}")
 
 
+@dataclass(frozen=True)
+class Asset:
+    """A file that the task needs beside the graphs, as a vocabulary: copied into the export under `name`."""
+
+    name: str
+    path: Path
+
+
 class Architecture(Protocol):
     """What each module named by a `Model.architecture` offers."""
 
-    def build(self, model: Any) -> list[Reference]:
-        """Fetch the model's weights and build a reference for each of its graphs."""
+    def build(self, model: Any) -> Sequence[Reference | Asset]:
+        """Fetch the model's weights and build a reference for each of its graphs; and its assets, if it has any."""
 
 
 def smooth_pictures(batch: int, height: int, width: int) -> NDArray[np.uint8]:

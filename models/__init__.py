@@ -13,10 +13,17 @@ from models.model import Model
 from models.object_detection import ObjectDetection
 from models.style_transfer import StyleTransfer
 from models.task import Task
+from models.translation import Translation
 
 AnyTask = Task[Any, Any]
 
-_TASKS: Final[tuple[AnyTask, ...]] = (ImageClassification(), ObjectDetection(), FaceDetection(), StyleTransfer())
+_TASKS: Final[tuple[AnyTask, ...]] = (
+    ImageClassification(),
+    ObjectDetection(),
+    FaceDetection(),
+    StyleTransfer(),
+    Translation(),
+)
 """Adding a task is one entry here."""
 
 TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType({task.name: task for task in _TASKS})

@@ -2,7 +2,8 @@
 
 A task talks to its model in a *conversation*: a generator that does no input or output itself. It yields
 
-- `Submit(items)`: start these items; more may be submitted before the first is done;
+- `Submit(items)`: start these items, with another model of the task where it names one; more may be submitted
+  before the first is done;
 - `NEXT`: wait for the output of the oldest submitted item that was not taken yet;
 - `Partial(value)`: a piece of the answer that a streaming caller may have now;
 
@@ -15,8 +16,9 @@ assemble" cannot say. `docs/architecture.md` shows speech and translation in the
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, ClassVar, Final, Generic, Protocol, TypeVar
 
 from numpy.typing import NDArray
@@ -60,9 +62,10 @@ Output = Any
 
 @dataclass(frozen=True)
 class Submit:
-    """Start these items."""
+    """Start these items, with `model` where it is not the one that the request means."""
 
     items: Sequence[Item]
+    model: Model | None = None
 
 
 class _Next:
@@ -99,7 +102,7 @@ def run(items: Iterable[Item]) -> Conversation[list[Output]]:
 
 @dataclass(frozen=True)
 class Input:
-    """A part of a request that is not a parameter: a medium, as bytes."""
+    """A part of a request that is not a parameter: a medium, as bytes, or texts."""
 
     name: str
     kind: MediaKind
@@ -127,6 +130,10 @@ class Request(Generic[P]):
     limits: Limits = field(default_factory=Limits)
     media_type: str = ""
     """The one of the task's `media_types` that the caller wants, for answers that are media."""
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The inputs that are text, by name: one text or several."""
+    opened: Mapping[str, Any] = field(default_factory=dict)
+    """What `Task.open` gave, by id, for every model of the task that is served."""
 
 
 @dataclass(frozen=True)
@@ -173,6 +180,13 @@ class Task(ABC, Generic[M, P]):
     def choose(self, served: Sequence[M], request: Request[P]) -> M:
         """The model, of those that are served, for a request that names none."""
         return served[0]
+
+    def open(self, model: M, file: Callable[[str], Path]) -> Any:
+        """What `converse` needs of a model's exported files, as its vocabulary; loaded once, with the model.
+
+        `file` gives the path of an exported file by its name.
+        """
+        return None
 
     @abstractmethod
     def converse(self, model: M, request: Request[P]) -> Conversation[Any]:

@@ -13,7 +13,7 @@ from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
 from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, pages, tasks
+from services.routes import catalogue, libretranslate, pages, tasks
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -28,6 +28,7 @@ class Application:
         self.fastapi = _fastapi()
         pages.add_routes(self.fastapi, engine)
         catalogue.add_routes(self.fastapi, engine)
+        libretranslate.add_routes(self.fastapi, engine)
         self._tasks = tasks.add_routes(self.fastapi, engine)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -74,27 +74,31 @@ def _statuses(task: AnyTask) -> list[int]:
 
 
 def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
-    """The three forms: raw bytes, a multipart form, JSON with base64."""
+    """The three forms: the input as it is, a multipart form, JSON (with base64 for media)."""
     main, *others = task.inputs
-    base64 = {"type": "string", "contentEncoding": "base64"}
+    plain: dict[str, Any] = {"type": "string"} if main.kind.is_text else BINARY
+    base64: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
+    inputs = {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."}
+    if main.kind.is_text:
+        inputs = {"anyOf": [plain, {"type": "array", "items": plain}], "description": "One text, or a list of them."}
     required = [each.name for each in task.inputs if each.required]
     form = {
         "type": "object",
         "required": required,
-        "properties": {**{each.name: BINARY for each in task.inputs}, **properties},
+        "properties": {**{each.name: plain for each in task.inputs}, **properties},
     }
     document = {
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "inputs": {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."},
+            "inputs": inputs,
             "parameters": {"type": "object", "properties": {**properties, **{each.name: base64 for each in others}}},
         },
     }
     return {
         "required": True,
         "content": {
-            **{media_type: {"schema": BINARY} for media_type in main.kind.accepts},
+            **{media_type: {"schema": plain} for media_type in main.kind.accepts},
             "multipart/form-data": {"schema": form},
             "application/json": {"schema": document},
         },

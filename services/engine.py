@@ -7,7 +7,7 @@ import gc
 import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter, thread_time
 from typing import Any
 
@@ -48,7 +48,7 @@ OnPartial = Callable[[Any], Awaitable[None]]
 class _Step:
     """How far a conversation came: what it submitted on the way, and the action that it stopped at."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[tuple[Model | None, Item]] = field(default_factory=list)
     action: Action = NEXT
     ended: bool = False
     value: Any = None
@@ -61,6 +61,8 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.runners: dict[str, Runner | RemoteRunner] = {}
+        self.opened: dict[str, dict[str, Any]] = {}
+        """By task and model id, what the task keeps of the model's exported files."""
         self.failure: BaseException | None = None
         self.pool = CorePool(available_cpus())
         self._pace = _Pace()
@@ -89,6 +91,8 @@ class Engine:
     async def _load(self, stubs: Mapping[str, Stub]) -> None:
         try:
             for model in self.settings.models:
+                opened = await asyncio.to_thread(_open, model)
+                self.opened.setdefault(task_of(model).name, {})[model.id] = opened
                 runner = self.runners[model.id] = await self._load_one(model, stubs.get(model.id))
                 log.info("model ready", extra={"model": model.id, "provider": runner.provider})
             _settle_garbage()
@@ -156,9 +160,9 @@ class Engine:
         `deadline` is a time of the event loop's clock: what has not started by then never will.
         `on_partial` is awaited with each partial answer, in order; the conversation goes on after it.
         """
-        flow = self.runner(model).open(deadline)
+        items = _Items(model, lambda each: self.runner(each).open(deadline))
+        request = replace(request, opened=self.opened.get(task.name, {}))
         conversation: Conversation[Any] = task.converse(model, request)
-        items = _Items(flow)
         clock = _Clock(timings)
         lanes = self.pool.lanes(model.id)
         advancing = lanes.patient.submit(_advance, conversation, None)
@@ -187,28 +191,51 @@ class Engine:
                     step = await asyncio.wrap_future(advancing)
                 self._pace.note(task, step.cpu_seconds)
         finally:
-            flow.close()
+            items.close()
             # Where this request was cancelled a thread may still be in the conversation: close it after that.
             advancing.add_done_callback(lambda _: conversation.close())
             del advancing  # it has the error, whose traceback leads here: a cycle for each request that is refused
 
 
 class _Items:
-    """A request's items on their way: not all of them need to fit into the queue at once."""
+    """A request's items on their way, each with its model: not all of them need to fit into the queues at once.
 
-    def __init__(self, flow: Flow | RemoteFlow) -> None:
-        self._flow = flow
-        self._backlog: deque[Item] = deque()
+    A flow is opened for the request's own model at once, so that a full queue refuses the request, and for another
+    one when an item first needs it. Raises `Overloaded` where `open_flow` does.
+    """
+
+    def __init__(self, model: Model, open_flow: Callable[[Model], Flow | RemoteFlow]) -> None:
+        self._model = model
+        self._open_flow = open_flow
+        self._flows = {model.id: open_flow(model)}
+        self._backlog: deque[tuple[Flow | RemoteFlow, Item]] = deque()
         self._tickets: deque[Ticket | RemoteTicket] = deque()
 
-    def add(self, items: Sequence[Item]) -> None:
-        self._backlog.extend(items)
+    def add(self, items: Sequence[tuple[Model | None, Item]]) -> None:
+        for other, item in items:
+            model = other or self._model
+            if model.id not in self._flows:
+                self._flows[model.id] = self._open_flow(model)
+            self._backlog.append((self._flows[model.id], item))
 
     async def next(self) -> Ticket | RemoteTicket:
         """The oldest item's ticket; all that there is room for are submitted. Raises `DeadlineExceeded`."""
-        while self._backlog and (not self._tickets or self._flow.has_room(self._backlog[0])):
-            self._tickets.append(await self._flow.submit(self._backlog.popleft()))
+        while self._backlog:
+            flow, item = self._backlog[0]
+            if self._tickets and not flow.has_room(item):
+                break
+            self._backlog.popleft()
+            self._tickets.append(await flow.submit(item))
         return self._tickets.popleft()
+
+    def close(self) -> None:
+        for flow in self._flows.values():
+            flow.close()
+
+
+def _open(model: Model) -> Any:
+    # The export is looked for only where the task asks for a file: a runner elsewhere has its own.
+    return task_of(model).open(model, lambda name: find_export(model).file(name))
 
 
 def _settle_garbage() -> None:
@@ -235,7 +262,7 @@ def _advance(conversation: Conversation[Any], reply: Any) -> _Step:
     try:
         action = conversation.throw(reply.error) if isinstance(reply, _Failure) else conversation.send(reply)
         while isinstance(action, Submit):
-            step.items.extend(action.items)
+            step.items.extend((action.model, item) for item in action.items)
             action = conversation.send(None)
         step.action = action
     except StopIteration as end:

@@ -23,11 +23,15 @@ class Export:
     manifest: Manifest
 
     def graph(self, graph: Graph) -> Path:
-        """The graph's file. Raises `ExportMissing` where it is not the one that the proof was made of."""
-        path = self.folder / graph.file
+        """The graph's file; as `file`."""
+        return self.file(graph.file)
+
+    def file(self, name: str) -> Path:
+        """An exported file. Raises `ExportMissing` where it is not the one that the proof was made with."""
+        path = self.folder / name
         with path.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest()
-        wanted = self.manifest.files[graph.file].sha256
+        wanted = self.manifest.files[name].sha256
         if found != wanted:
             raise ExportMissing(f"{path}: SHA-256 is {found}, its manifest says {wanted}; export it anew")
         return path

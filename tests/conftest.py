@@ -25,3 +25,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def http(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def translation_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Another one, which translates both ways."""
+    log = tmp_path_factory.mktemp("translation-server") / "log"
+    with serving(log, {"EKIBEN_MODELS": "bergamot-tiny-en-pt,bergamot-tiny-pt-en"}) as running:
+        yield running

@@ -91,7 +91,7 @@ class TaskRoute:
             parameters = self._task.parameters.model_validate(parts.parameters)
         except ValidationError as error:
             raise invalid_fields(error) from None
-        return Request(parts.media, parameters, self._engine.settings.limits, media_type)
+        return Request(parts.media, parameters, self._engine.settings.limits, media_type, parts.texts)
 
     def _note(self, model: Model, record: Record) -> None:
         record.provider = self._engine.runner(model).provider
