@@ -165,5 +165,5 @@ def build(model: Translator) -> list[Reference | Asset]:
     return [
         Reference(model.protocol.encoder, Encoder(student).eval(), encoder_cases),
         Reference(model.protocol.decoder, Decoder(student).eval(), decoder_cases),
-        Asset(VOCABULARY_FILE, fetch_member(model.vocabulary)),
+        Asset(VOCABULARY_FILE, fetch_member(model.vocabulary).read_bytes()),
     ]

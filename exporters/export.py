@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import importlib.util
+import inspect
 import platform
 import re
-import shutil
 import tempfile
 import time
 import warnings
@@ -24,6 +24,8 @@ from models.manifest import Comparison, ExportedFile, Manifest, declaration_dige
 from models.model import Model, PackageMember
 
 if TYPE_CHECKING:
+    import torch
+
     from exporters.reference import Asset, Reference
 
 OPSET = 18
@@ -76,7 +78,7 @@ def prove(model: Model, parts: Sequence[Reference | Asset]) -> Manifest:
         comparisons: list[Comparison] = []
         for part in parts:
             if isinstance(part, Asset):
-                shutil.copyfile(part.path, folder / part.name)
+                (folder / part.name).write_bytes(part.data)
                 continue
             path = folder / part.graph.file
             print(f"  writing {part.graph.name}", flush=True)
@@ -103,14 +105,14 @@ def _trace(reference: Reference, path: Path) -> None:
     import torch
 
     axes: dict[str, Any] = {}
-    shapes = tuple(
+    shapes = [
         {
             place: axes.setdefault(axis, reference.graph.multiples.get(axis, 1) * torch.export.Dim(axis))
             for place, axis in enumerate(tensor.axes)
             if isinstance(axis, str)
         }
         for tensor in reference.graph.inputs
-    )
+    ]
     with warnings.catch_warnings():
         # torch warns about its own deprecated calls, and onnxscript about a missing torchvision.
         warnings.simplefilter("ignore")
@@ -123,9 +125,18 @@ def _trace(reference: Reference, path: Path) -> None:
             external_data=False,
             input_names=[tensor.name for tensor in reference.graph.inputs],
             output_names=[tensor.name for tensor in reference.graph.outputs],
-            dynamic_shapes=shapes,
+            dynamic_shapes=_as_arguments(reference.module, shapes),
             verbose=False,
         )
+
+
+def _as_arguments(module: torch.nn.Module, shapes: Sequence[Any]) -> tuple[Any, ...]:
+    """The shapes as torch wants them: those of `*tensors` are one tuple in the place of that argument."""
+    kinds = [each.kind for each in inspect.signature(module.forward).parameters.values()]
+    if inspect.Parameter.VAR_POSITIONAL not in kinds:
+        return tuple(shapes)
+    plain = kinds.index(inspect.Parameter.VAR_POSITIONAL)
+    return (*shapes[:plain], tuple(shapes[plain:]))
 
 
 def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparison]:
@@ -197,7 +208,7 @@ def _register(model: Model, folder: Path, manifest: Manifest) -> None:
 
 def _library_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for name in ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
+    for name in ("torch", "torchvision", "transformers", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

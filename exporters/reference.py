@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -31,15 +30,16 @@ class Reference:
     graph: Graph
     module: torch.nn.Module | onnx.ModelProto
     cases: Sequence[Inputs]
-    original: Callable[..., Sequence[NDArray[Any]]] | None = None
+    original: torch.nn.Module | Callable[..., Sequence[NDArray[Any]]] | None = None
 
     def outputs(self, case: Inputs) -> Sequence[NDArray[Any]]:
         """What the graph has to give for a case."""
-        if self.original:
-            return self.original(*case)
-        assert isinstance(self.module, torch.nn.Module)
+        truth = self.original or self.module
+        if not isinstance(truth, torch.nn.Module):
+            assert callable(truth)
+            return truth(*case)
         with torch.inference_mode():
-            outputs = self.module(*(torch.from_numpy(array) for array in case))
+            outputs = truth(*(torch.from_numpy(array) for array in case))
         return [output.numpy() for output in ((outputs,) if isinstance(outputs, torch.Tensor) else outputs)]
 
     def __post_init__(self) -> None:
@@ -59,10 +59,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that the task needs beside the graphs, as a vocabulary: copied into the export under `name`."""
+    """A file that the task needs beside the graphs, as a tokenizer: written into the export under `name`."""
 
     name: str
-    path: Path
+    data: bytes
 
 
 class Architecture(Protocol):

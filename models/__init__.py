@@ -11,6 +11,7 @@ from models.face_detection import FaceDetection
 from models.image_classification import ImageClassification
 from models.model import Model
 from models.object_detection import ObjectDetection
+from models.speech_recognition import SpeechRecognition
 from models.style_transfer import StyleTransfer
 from models.task import Task
 from models.translation import Translation
@@ -22,6 +23,7 @@ _TASKS: Final[tuple[AnyTask, ...]] = (
     ObjectDetection(),
     FaceDetection(),
     StyleTransfer(),
+    SpeechRecognition(),
     Translation(),
 )
 """Adding a task is one entry here."""

@@ -76,9 +76,9 @@ class FaceDetection(Task[FaceDetector, FaceParameters]):
     name = "face-detection"
     title = "Face detection"
     description = (
-        "The faces in a picture, each with a box and five landmarks, best first; an empty list where there are none. "
-        f"A picture whose longer side has more than {LONGEST} pixels is made smaller before it is looked at; faces that "
-        f"are then at least {SMALLEST_FACE} pixels high are found as a rule."
+        "The faces in a picture, each with a box and five landmarks, best first; an empty list if there are none. "
+        f"A picture whose longer side has more than {LONGEST} pixels is made smaller before it is looked at; faces "
+        f"that are then at least {SMALLEST_FACE} pixels high are found as a rule."
     )
     inputs = (Input("image", PICTURE),)
     answer_type = list[Face]

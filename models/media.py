@@ -56,3 +56,53 @@ TEXT = MediaKind(
     max_bytes=lambda limits: 4 * limits.text_characters,  # the most that UTF-8 needs
     is_text=True,
 )
+
+
+def _is_mp3(head: bytes) -> bool:
+    """An ID3 tag, or the first frame's header: eleven bits set, a layer that is not reserved."""
+    return head.startswith(b"ID3") or (head[:1] == b"\xff" and len(head) > 1 and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6))
+
+
+AUDIO = MediaKind(
+    name="recording",
+    accepts=(
+        "audio/wav",
+        "audio/flac",
+        "audio/mpeg",
+        "audio/ogg",
+        "audio/webm",
+        "audio/mp4",
+        "audio/aac",
+        "video/webm",
+        "video/mp4",
+    ),
+    aliases=(
+        "audio/x-wav",
+        "audio/wave",
+        "audio/vnd.wave",
+        "audio/x-flac",
+        "audio/mp3",
+        "audio/x-mp3",
+        "audio/mpga",
+        "audio/opus",
+        "audio/vorbis",
+        "application/ogg",
+        "video/ogg",
+        "audio/m4a",
+        "audio/x-m4a",
+        "audio/mp4a-latm",
+        "audio/x-matroska",
+        "video/x-matroska",
+        "video/quicktime",
+    ),
+    signatures=(
+        ("audio/wav", lambda head: head[:4] in (b"RIFF", b"RF64") and head[8:12] == b"WAVE"),
+        ("audio/flac", lambda head: head.startswith(b"fLaC")),
+        ("audio/ogg", lambda head: head.startswith(b"OggS")),
+        ("audio/webm", lambda head: head.startswith(b"\x1a\x45\xdf\xa3")),
+        ("audio/mp4", lambda head: head[4:8] == b"ftyp"),
+        ("audio/mpeg", _is_mp3),
+        *((name, matches) for name, matches in PICTURE.signatures if name != "image/heic" and name != "image/avif"),
+    ),
+    max_bytes=lambda limits: limits.audio_bytes,
+)

@@ -168,12 +168,14 @@ class TorchvisionWeights:
 
 @dataclass(frozen=True)
 class HubRepository:
-    """Weights of a repository on Hugging Face's hub, or in a folder that `save_pretrained` wrote."""
+    """Weights of a repository on Hugging Face's hub, as `openai/whisper-base`, at a commit or a tag of it; or in a
+    folder that `save_pretrained` wrote."""
 
-    name: str
+    repository: str
+    revision: str = "main"
 
     def __str__(self) -> str:
-        return f"Hugging Face {self.name}"
+        return f"{self.repository} at {self.revision}"
 
 
 Source = PackageMember | TorchvisionWeights | HubRepository

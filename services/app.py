@@ -6,14 +6,15 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.errors import EkibenError
+from services.bodies import BodyMemory
 from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
 from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, libretranslate, pages, tasks
+from services.routes import catalogue, libretranslate, openai_audio, pages, tasks
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -28,11 +29,15 @@ class Application:
         self.fastapi = _fastapi()
         pages.add_routes(self.fastapi, engine)
         catalogue.add_routes(self.fastapi, engine)
-        libretranslate.add_routes(self.fastapi, engine)
-        self._tasks = tasks.add_routes(self.fastapi, engine)
+        memory = BodyMemory(engine.settings.body_memory_bytes)
+        libretranslate.add_routes(self.fastapi, engine, memory)
+        self._direct: dict[str, ASGIApp] = {
+            **tasks.add_routes(self.fastapi, engine, memory),
+            **openai_audio.add_routes(self.fastapi, engine, memory),
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        route = self._tasks.get(scope["path"]) if scope["method"] == "POST" else None
+        route = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
         await (route or self.fastapi)(scope, receive, send)
 
 

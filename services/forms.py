@@ -289,6 +289,9 @@ def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Part
     inputs = {each.name: each for each in task.inputs}
     parts = Parts({}, {})
     for part in form_parts(header, body, limits):
+        if part.name.endswith("[]"):  # by convention, a list
+            parts.parameters.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
+            continue
         if part.name in parts.media or part.name in parts.parameters:
             raise InvalidInput.of(part.name, "is given twice")
         if expected := inputs.get(part.name):

@@ -53,12 +53,12 @@ def problem_response(
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,
         "status": status,
-        "detail": _shorten(detail),
+        "detail": shorten(detail),
         "instance": request_id,
     }
     if fields:
         body["errors"] = [
-            {"field": _shorten(each.field), "message": _shorten(each.message)} for each in fields[:MAX_FIELDS]
+            {"field": shorten(each.field), "message": shorten(each.message)} for each in fields[:MAX_FIELDS]
         ]
     return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
@@ -96,5 +96,5 @@ def _message(error: ErrorDetails) -> str:
     return _MESSAGES.get(error["type"], error["msg"])
 
 
-def _shorten(text: str) -> str:
+def shorten(text: str) -> str:
     return text if len(text) <= MAX_CHARACTERS else f"{text[:MAX_CHARACTERS]}…"

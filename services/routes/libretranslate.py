@@ -62,8 +62,8 @@ class Translations(BaseModel):
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def add_routes(app: FastAPI, engine: Engine) -> None:
-    dialect = LibreTranslate(engine)
+def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
+    dialect = LibreTranslate(engine, memory)
     routes: list[tuple[str, str, Handler, Any, str, list[str]]] = [
         ("POST", "/translate", dialect.translate, Translations, "Translate", ["q", "source", "target", "format"]),
         ("POST", "/detect", dialect.detect, list[Detection], "Which language a text is in", ["q"]),
@@ -113,9 +113,9 @@ def _in_the_dialects_words(handle: Handler) -> Handler:
 class LibreTranslate:
     """The dialect's routes, over the task of translation."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, memory: bodies.BodyMemory) -> None:
         self._engine = engine
-        self._memory = bodies.BodyMemory(engine.settings.body_memory_bytes)
+        self._memory = memory
         self._task = next(task for task in TASKS.values() if isinstance(task, Translation))
 
     @property

@@ -29,9 +29,8 @@ THREAD_BYTES = 100_000
 """Bodies in a form or in JSON that are longer than this are taken apart in a thread."""
 
 
-def add_routes(app: FastAPI, engine: Engine) -> dict[str, TaskRoute]:
+def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[str, TaskRoute]:
     """Add a route for every task; by path, what answers a POST there."""
-    memory = bodies.BodyMemory(engine.settings.body_memory_bytes)
     routes: dict[str, TaskRoute] = {}
     for task in TASKS.values():
         route = routes[f"/v1/{task.name}"] = TaskRoute(task, engine, memory)

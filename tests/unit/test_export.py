@@ -214,7 +214,7 @@ def test_a_finished_graph_is_kept_as_it_is_and_compared_with_its_original(store:
 
 
 def test_a_finished_graph_that_differs_from_its_original_is_refused(store: ModelStore) -> None:
-    with pytest.raises(ProofFailed, match="'score': 0.5"):
+    with pytest.raises(ProofFailed, match=r"'score': 0\.5"):
         prove(MODEL, [finished(lambda samples: [samples.mean(1) + np.float32(0.5)])])
     assert store.list() == []
 

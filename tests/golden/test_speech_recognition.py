@@ -1,0 +1,78 @@
+"""Tokens, texts and times against the reference runtimes (`reference` in the golden file says which)."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models import find_model
+from models.audio import RATE, Samples
+from models.speech import SpeechModel, Transcript, Wish
+from models.speech_recognition import SpeechParameters, SpeechRecognition
+from models.task import Conversation, Request
+from services.engine import Engine, Timings
+from services.settings import Settings
+from tests import recordings
+
+GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("whisper_tiny_en.json").read_text("utf-8"))
+MODEL = find_model("whisper-tiny-en")
+GREEDY = 0.0
+
+
+class Transcribing(SpeechRecognition):
+    """The task on samples, with the whole transcript for its answer."""
+
+    def __init__(self, samples: Samples, *, timestamps: bool = False) -> None:
+        self._samples = samples
+        self._wish = Wish(timestamps=timestamps, temperature=GREEDY)
+
+    def converse(self, model: SpeechModel, request: Request[SpeechParameters]) -> Conversation[Transcript]:
+        pieces: Iterator[Samples] = iter([self._samples])
+        return model.transcribe(pieces, self._wish, request.opened[model.id])
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Engine]:
+    made = Engine(Settings(device="cpu", models=(MODEL,)))
+    made.start()
+    assert made._loading is not None
+    await made._loading
+    assert made.ready, made.failure
+    yield made
+    await made.stop()
+
+
+async def transcribe(engine: Engine, samples: Samples, *, timestamps: bool = False) -> Transcript:
+    task = Transcribing(samples, timestamps=timestamps)
+    deadline = asyncio.get_running_loop().time() + 600
+    request = Request({}, SpeechParameters())
+    answer = await engine.answer(task, MODEL, request, deadline=deadline, timings=Timings())
+    assert isinstance(answer, Transcript)
+    return answer
+
+
+async def test_clips_have_the_reference_s_tokens_in_any_company(engine: Engine) -> None:
+    golden = GOLDEN["clips"]
+    asked = {name: recordings.samples(name)[: 30 * RATE] for name in golden}
+    answers = await asyncio.gather(*(transcribe(engine, samples) for samples in asked.values()))
+    for name, answer in zip(asked, answers, strict=True):
+        [segment] = answer.segments
+        assert list(segment.tokens) == golden[name]["tokens"], name
+        assert answer.text == golden[name]["text"]
+        assert segment.no_speech_probability == pytest.approx(golden[name]["no_speech"], abs=0.01)
+
+
+@pytest.mark.parametrize("name", GOLDEN["long"])
+async def test_segments_of_a_long_recording_are_the_reference_s(engine: Engine, name: str) -> None:
+    golden = GOLDEN["long"][name]
+    answer = await transcribe(engine, recordings.joined(golden["recordings"]), timestamps=True)
+    assert answer.duration == pytest.approx(golden["seconds"])
+    assert [each.text.strip() for each in answer.segments] == [text for _, _, text in golden["segments"]]
+    times = np.array([(each.start, each.end) for each in answer.segments])
+    assert times == pytest.approx(np.array([(start, end) for start, end, _ in golden["segments"]]), abs=0.011)
