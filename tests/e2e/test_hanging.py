@@ -65,6 +65,7 @@ def process_of_the_runner(server: Server, placement: str) -> psutil.Process:
 @pytest.mark.parametrize("placement", ["embedded", "services"])
 def test_a_run_that_hangs_is_told_and_left_behind(tmp_path: Path, home: Path, placement: str) -> None:
     settings = {
+        "EKIBEN_MODELS": MODEL.id,
         "EKIBEN_RUNNERS": placement,
         "EKIBEN_STUCK_SECONDS": "0.3",
         "EKIBEN_GRACE_SECONDS": "0.2",
