@@ -231,7 +231,7 @@ class StepwiseScheduler:
                 stay.append(place)
         if not stay:
             return []
-        return [batch if len(stay) == len(batch.rows) else self._model.keep(batch, stay)]
+        return [batch if len(stay) == len(batch.rows) else self._model.leave(batch, stay)]
 
     def _merge(self, batches: Sequence[Batch]) -> list[Batch]:
         """As few batches as can be: those whose rows can share a step become one."""

@@ -1,15 +1,16 @@
 """Running a stepwise model: rows that share decoder steps, join between them, and leave when they are done.
 
 A `Batch` holds the tensors of its rows stacked along the batch axis, so that a step copies nothing but its
-own ids: the decoder's outputs are the next step's inputs. Only where rows join or leave are they copied. Rows
-of different lengths along an axis that has a mask are padded to the longest; the mask says which places are
-real, so padding may lie anywhere, and places that are padding for every row are cut out when rows leave.
+own ids: the decoder's outputs are the next step's inputs. Only where rows join or leave are they copied; of
+context whose size is fixed, which is most of it (18 MB a row for the smallest Whisper), only what is new or has
+to move. Rows of different lengths along an axis that has a mask are padded to the longest; the mask says which
+places are real, so padding may lie anywhere, and places that are padding for every row are cut out when rows leave.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
@@ -56,6 +57,8 @@ class Batch:
     tensors: dict[str, Array]
     masks: dict[str, Array]
     """By axis: `[batch, length]`, 1 where a row has something of its own."""
+    buffers: dict[str, Array] = field(default_factory=dict)
+    """Where tensors of fixed size lie, with room for more rows behind them."""
 
 
 class StepwiseModel:
@@ -68,6 +71,7 @@ class StepwiseModel:
         decoder_inputs = {tensor.name: tensor for tensor in protocol.decoder.inputs}
         self._state = {output: decoder_inputs[name] for output, name in protocol.state.items()}
         self._kept = [*self._state.values(), *protocol.context]
+        self._fixed = {each.name for each in protocol.context if each.batch_axis == 0 and not each.varying}
         self._dtype = {tensor.name: np.dtype(tensor.dtype) for tensor in protocol.decoder.inputs}
 
     def shape(self, item: Item) -> tuple[object, ...]:
@@ -131,15 +135,19 @@ class StepwiseModel:
         )
 
     def join(self, batches: Sequence[Batch]) -> Batch:
-        """One batch of the rows of several, padded to the longest of them."""
+        """One batch of the rows of several, padded to the longest of them; the first of them is used up."""
         first = batches[0]
         lengths = {axis: max(batch.masks[axis].shape[1] for batch in batches) for axis in first.masks}
         masks = {
             axis: np.concatenate([_pad(batch.masks[axis], 1, length) for batch in batches])
             for axis, length in lengths.items()
         }
-        tensors = {}
+        tensors, buffers = {}, {}
         for tensor in self._kept:
+            if tensor.name in self._fixed:
+                parts = [batch.tensors[tensor.name] for batch in batches]
+                buffers[tensor.name], tensors[tensor.name] = _append(first.buffers.get(tensor.name), parts)
+                continue
             parts = []
             for batch in batches:
                 array = batch.tensors[tensor.name]
@@ -147,10 +155,27 @@ class StepwiseModel:
                     array = _pad(array, place, lengths[axis])
                 parts.append(array)
             tensors[tensor.name] = np.concatenate(parts, axis=tensor.batch_axis)
-        return Batch([row for batch in batches for row in batch.rows], tensors, masks)
+        return Batch([row for batch in batches for row in batch.rows], tensors, masks, buffers)
+
+    def leave(self, batch: Batch, places: Sequence[int]) -> Batch:
+        """A batch of the rows that stay, in another order; `batch` is used up.
+
+        What stays behind the end of the new batch moves to where rows have left, so that the others need not be
+        copied.
+        """
+        order = list(range(len(places)))
+        movers = [place for place in places if place >= len(places)]
+        for hole in sorted(set(order) - set(places)):
+            order[hole] = movers.pop()
+            for name in self._fixed:
+                batch.tensors[name][hole] = batch.tensors[name][order[hole]]
+        return self._select(batch, order, in_place=True)
 
     def keep(self, batch: Batch, places: Sequence[int]) -> Batch:
         """A batch of some of its rows, without what was padding for all of them."""
+        return self._select(batch, places, in_place=False)
+
+    def _select(self, batch: Batch, places: Sequence[int], *, in_place: bool) -> Batch:
         masks = {axis: mask[places] for axis, mask in batch.masks.items()}
         used = {
             axis: np.flatnonzero(mask.any(axis=0))
@@ -159,13 +184,16 @@ class StepwiseModel:
         }
         tensors = {}
         for tensor in self._kept:
+            if in_place and tensor.name in self._fixed:
+                tensors[tensor.name] = batch.tensors[tensor.name][: len(places)]
+                continue
             array = batch.tensors[tensor.name].take(places, axis=tensor.batch_axis)
             for axis, place in tensor.varying.items():
                 if axis in used:
                     array = array.take(used[axis], axis=place)
             tensors[tensor.name] = array
         masks |= {axis: masks[axis][:, columns] for axis, columns in used.items()}
-        return Batch([batch.rows[place] for place in places], tensors, masks)
+        return Batch([batch.rows[place] for place in places], tensors, masks, batch.buffers if in_place else {})
 
     def _encoder_inputs(self, items: Sequence[Item]) -> tuple[dict[str, Array], dict[str, Array]]:
         """The items' inputs, padded and stacked, and the masks that go with them."""
@@ -196,6 +224,23 @@ def _empty_state(tensor: Tensor, rows: int) -> Array:
     """Zeros, with length 0 along the axes that grow."""
     sizes = [rows if axis == BATCH else 0 if isinstance(axis, str) else axis for axis in tensor.axes]
     return np.zeros(sizes, tensor.dtype)
+
+
+def _append(buffer: Array | None, parts: Sequence[Array]) -> tuple[Array, Array]:
+    """Arrays one behind the other in a buffer, of which the first is the beginning already; and that part of it.
+
+    Without a buffer that is large enough there is a new one, with room to double.
+    """
+    rows = sum(len(part) for part in parts)
+    written = len(parts[0])
+    if buffer is None or len(buffer) < rows:
+        room = 2 ** (rows - 1).bit_length()
+        buffer = np.empty((room, *parts[0].shape[1:]), parts[0].dtype)
+        buffer[:written] = parts[0]
+    for part in parts[1:]:
+        buffer[written : written + len(part)] = part
+        written += len(part)
+    return buffer, buffer[:rows]
 
 
 def _pad(array: Array, axis: int, length: int) -> Array:

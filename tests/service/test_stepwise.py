@@ -69,7 +69,9 @@ def rows_joining_between_steps(
 
 def without_done(model: StepwiseModel, batch: Batch) -> Batch | None:
     stay = [place for place, row in enumerate(batch.rows) if not row.done]
-    return model.keep(batch, stay) if stay else None
+    if len(stay) == len(batch.rows):
+        return batch
+    return model.leave(batch, stay) if stay else None
 
 
 searches = st.builds(tiny.Greedy, prompt=st.lists(st.integers(1, 9), min_size=1, max_size=3), most=st.integers(0, 9))
