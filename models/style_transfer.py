@@ -78,9 +78,9 @@ def mixture(text: str) -> NDArray[np.float32]:
     for part in text.split(","):
         name, colon, weight = part.strip().partition(":")
         if name not in _NUMBERS:
-            raise ValueError(f"{name!r} is no style; there are {', '.join(_NUMBERS)}")
+            raise ValueError(f"{name[:40]!r} is no style; there are {', '.join(_NUMBERS)}")
         if colon and not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?|\.[0-9]{1,9}", weight):
-            raise ValueError(f"{weight!r} is no weight: a number that is not negative is")
+            raise ValueError(f"{weight[:40]!r} is no weight: a number that is not negative is")
         shares[_NUMBERS[name]] += float(weight or 1)
     if not shares.sum():
         raise ValueError("the weights are all 0")

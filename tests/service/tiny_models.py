@@ -97,6 +97,16 @@ model (float[batch, length] numbers) => (float[batch, length] doubled) <float tw
     doubled = Mul(numbers, two)
 }}"""
 
+# Its second graph finds the factor that the first one multiplies by.
+SCALER = f"""{HEADER}
+model (float[batch, length] numbers, float[batch, 1] factor) => (float[batch, length] scaled) {{
+    scaled = Mul(numbers, factor)
+}}"""
+FACTOR = f"""{HEADER}
+factor (float[batch, 3] numbers) => (float[batch, 1] factor) <int64[1] last = {{1}}> {{
+    factor = ReduceSum<keepdims = 1>(numbers, last)
+}}"""
+
 CACHE = Stepwise(
     encoder=Graph(
         "encoder", (Tensor("features", "float32", ("batch", 3)),), (Tensor("memory", "float32", ("batch", 3)),)
@@ -152,10 +162,22 @@ ONE_SHOT = OneShot(
     )
 )
 
+TWO_GRAPHS = OneShot(
+    Graph(
+        "model",
+        (Tensor("numbers", "float32", ("batch", "length")), Tensor("factor", "float32", ("batch", 1))),
+        (Tensor("scaled", "float32", ("batch", "length")),),
+    ),
+    others=(
+        Graph("factor", (Tensor("numbers", "float32", ("batch", 3)),), (Tensor("factor", "float32", ("batch", 1)),)),
+    ),
+)
+
 TEXTS = {
     id(CACHE): {"encoder": CACHE_ENCODER, "decoder": CACHE_DECODER},
     id(STATE): {"encoder": STATE_ENCODER, "decoder": STATE_DECODER},
     id(ONE_SHOT): {"model": DOUBLER},
+    id(TWO_GRAPHS): {"model": SCALER, "factor": FACTOR},
 }
 
 
