@@ -1,22 +1,21 @@
-"""The limit: the same decoding, crop, session and top-5 in a bare loop, without HTTP, queue or batching."""
+"""The limit: the same decoding, graph and postprocessing in a bare loop, without HTTP, queue or batching."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from time import perf_counter, process_time
+from typing import Any
 
 import numpy as np
 
-from models.image import decode
-from models.image_classification import ImageClassification, ImageClassifier
+from models import AnyTask
 from models.limits import Limits
-from models.model import OneShot
+from models.model import Model, OneShot
+from models.task import NEXT, Array, Item, Request, Submit
+from services.exports import find_export
 from services.session import Session
-
-MODEL = ImageClassification.models[0]
-TOP_K = 5
 
 
 @dataclass(frozen=True)
@@ -41,29 +40,48 @@ class Sample:
 
 
 class Limit:
-    """A classifier called as directly as can be."""
+    """A task's default model called as directly as can be: its conversation, and nothing between it and the graphs."""
 
-    def __init__(self, model: ImageClassifier, path: Path, *, threads_per_run: int, draft: bool = True) -> None:
-        assert isinstance(model.protocol, OneShot)
-        self._model = model
-        self._short_side = model.crop.resize if draft else None
-        self._session = Session(path, model.protocol.graph, device="cpu", threads=threads_per_run)
+    def __init__(self, task: AnyTask, *, threads_per_run: int) -> None:
+        self._task = task
+        self._model: Model = task.models[0]
+        assert isinstance(self._model.protocol, OneShot)
+        export = find_export(self._model)
+        self._graphs = self._model.protocol.graphs
+        self._sessions = {
+            graph.name: Session(export.graph(graph), graph, device="cpu", threads=threads_per_run)
+            for graph in self._graphs
+        }
 
-    def classify(self, data: bytes) -> list[tuple[str, float]]:
-        pixels = self._model.crop(decode(data, field="image", limits=Limits(), short_side=self._short_side))
-        [probabilities] = self._session.run({"image": pixels[None]})
-        scores = probabilities[0]
-        best = np.argsort(-scores, kind="stable")[:TOP_K]
-        return [(self._model.labels[index], float(scores[index])) for index in best]
+    def answer(self, data: bytes) -> Any:
+        """The task's answer to a picture, with the parameters that it has by default."""
+        media_type = next(iter(self._task.media_types), "")
+        request = Request({"image": data}, self._task.parameters(), Limits(), media_type)
+        conversation = self._task.converse(self._model, request)
+        outputs: list[Mapping[str, Array]] = []
+        reply: Any = None
+        try:
+            while True:
+                action = conversation.send(reply)
+                if isinstance(action, Submit):
+                    outputs += [self._run(item) for item in action.items]
+                reply = outputs.pop(0) if action is NEXT else None
+        except StopIteration as end:
+            return end.value
+
+    def _run(self, item: Item) -> Mapping[str, Array]:
+        graph = next(each for each in self._graphs if item.graph in (None, each.name))
+        outputs = self._sessions[graph.name].run({name: array[None] for name, array in item.inputs.items()})
+        return {tensor.name: output[0] for tensor, output in zip(graph.outputs, outputs, strict=True)}
 
     def run(self, data: bytes, *, seconds: float, threads: int) -> Sample:
-        """Classify again and again in `threads` threads for `seconds`."""
+        """Answer again and again in `threads` threads for `seconds`."""
         until = perf_counter() + seconds
         latencies: list[list[float]] = [[] for _ in range(threads)]
 
         def work(own: list[float]) -> None:
             while (started := perf_counter()) < until:
-                self.classify(data)
+                self.answer(data)
                 own.append(perf_counter() - started)
 
         started, cpu = perf_counter(), process_time()

@@ -8,6 +8,7 @@ from PIL import Image
 from tests import photographs
 
 ROUTE = "/v1/image-classification"
+"""Where requests go that do not say otherwise."""
 BOUNDARY = "ekiben-benchmark"
 
 
@@ -29,9 +30,9 @@ def raw(data: bytes, path: str = ROUTE) -> bytes:
     return head.encode() + data
 
 
-def multipart(data: bytes) -> bytes:
+def multipart(data: bytes, path: str = ROUTE) -> bytes:
     disposition = 'content-disposition: form-data; name="image"; filename="a.jpg"'
     body = f"--{BOUNDARY}\r\n{disposition}\r\n\r\n".encode() + data + f"\r\n--{BOUNDARY}--\r\n".encode()
     kind = f"multipart/form-data; boundary={BOUNDARY}"
-    head = f"POST {ROUTE} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\n\r\n"
     return head.encode() + body

@@ -9,8 +9,8 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from exporters.mobilenet import ConvUnit, InvertedResidual
 from exporters.reference import Reference, picture_batches
 from exporters.sources import fetch_member
 from models.image_classification import ImageClassifier
@@ -47,46 +47,6 @@ STAGES = {
 }
 
 
-class ConvUnit(nn.Module):
-    """Convolution with TensorFlow's SAME padding (the odd pixel right and below), batch norm, perhaps ReLU6."""
-
-    def __init__(
-        self,
-        channels_in: int,
-        channels_out: int,
-        kernel: int = 1,
-        stride: int = 1,
-        groups: int = 1,
-        activate: bool = True,
-    ) -> None:
-        super().__init__()
-        self.kernel, self.stride, self.activate = kernel, stride, activate
-        self.conv = nn.Conv2d(channels_in, channels_out, kernel, stride, groups=groups, bias=False)
-        self.norm = nn.BatchNorm2d(channels_out, eps=1e-3)
-
-    def forward(self, x: Tensor) -> Tensor:
-        padding: list[int] = []
-        for size in (x.shape[-1], x.shape[-2]):
-            total = max((-(-size // self.stride) - 1) * self.stride + self.kernel - size, 0)
-            padding += [total // 2, total - total // 2]
-        x = self.norm(self.conv(functional.pad(x, padding) if any(padding) else x))
-        return functional.relu6(x) if self.activate else x
-
-
-class InvertedResidual(nn.Module):
-    def __init__(self, channels_in: int, stage: Stage, stride: int) -> None:
-        super().__init__()
-        wide = channels_in * stage.expansion
-        self.expand = ConvUnit(channels_in, wide) if stage.expansion > 1 else nn.Identity()
-        self.depthwise = ConvUnit(wide, wide, stage.kernel, stride, groups=wide)
-        self.project = ConvUnit(wide, stage.channels, activate=False)
-        self.residual = stride == 1 and channels_in == stage.channels
-
-    def forward(self, x: Tensor) -> Tensor:
-        y = cast(Tensor, self.project(self.depthwise(self.expand(x))))
-        return x + y if self.residual else y
-
-
 class EfficientNetLite(nn.Module):
     """uint8 `[batch, height, width, 3]` RGB → probabilities `[batch, 1000]`."""
 
@@ -96,7 +56,8 @@ class EfficientNetLite(nn.Module):
         self.blocks = nn.ModuleList()
         for stage in stages:
             for repeat in range(stage.repeats):
-                self.blocks.append(InvertedResidual(channels, stage, stage.stride if repeat == 0 else 1))
+                stride = stage.stride if repeat == 0 else 1
+                self.blocks.append(InvertedResidual(channels, stage.expansion, stage.channels, stride, stage.kernel))
                 channels = stage.channels
         self.head, self.classifier = ConvUnit(channels, 1280), nn.Linear(1280, 1000)
 

@@ -7,17 +7,29 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from models.errors import UnknownModel
+from models.face_detection import FaceDetection
 from models.image_classification import ImageClassification
 from models.model import Model
+from models.object_detection import ObjectDetection
 from models.speech_recognition import SpeechRecognition
+from models.style_transfer import StyleTransfer
 from models.task import Task
+from models.translation import Translation
 
 AnyTask = Task[Any, Any]
 
-TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType(
-    {task.name: task for task in (ImageClassification(), SpeechRecognition())}
+_TASKS: Final[tuple[AnyTask, ...]] = (
+    ImageClassification(),
+    ObjectDetection(),
+    FaceDetection(),
+    StyleTransfer(),
+    SpeechRecognition(),
+    Translation(),
 )
-"""Every task by name. Adding a task is one line here."""
+"""Adding a task is one entry here."""
+
+TASKS: Final[Mapping[str, AnyTask]] = MappingProxyType({task.name: task for task in _TASKS})
+"""Every task by name."""
 
 _BY_ID = {model.id: (task, model) for task in TASKS.values() for model in task.models}
 if len(_BY_ID) != sum(len(task.models) for task in TASKS.values()):
@@ -41,5 +53,5 @@ def find_model(id: str) -> Model:
 
 
 def default_models() -> tuple[Model, ...]:
-    """The default model of every task."""
-    return tuple(task.models[0] for task in TASKS.values())
+    """The models that are served where nothing else is said, of every task."""
+    return tuple(model for task in TASKS.values() for model in task.default_models)

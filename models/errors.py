@@ -3,6 +3,7 @@
 EkibenError                         500
 ├── MalformedBody     (ValueError)  400  broken JSON, broken multipart
 ├── UnknownModel      (LookupError) 404
+├── NotAcceptable                   406  no media type that `Accept` names can be answered
 ├── BudgetExceeded    (ValueError)  413  too many bytes, pixels, seconds, characters, parts
 ├── UnsupportedMedia  (ValueError)  415
 ├── InvalidInput      (ValueError)  422  a field is missing, out of range or cannot be decoded
@@ -48,6 +49,11 @@ class MalformedBody(EkibenError, ValueError):
 class UnknownModel(EkibenError, LookupError):
     status = 404
     title = "Unknown model"
+
+
+class NotAcceptable(EkibenError):
+    status = 406
+    title = "Not acceptable"
 
 
 class BudgetExceeded(EkibenError, ValueError):

@@ -11,10 +11,11 @@ import numpy as np
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field
 
-from models.image import CentreCrop, decode
+from models.image import decode
 from models.media import PICTURE
 from models.model import BATCH, Graph, Model, OneShot, PackageMember, Tensor, TorchvisionWeights
 from models.task import Conversation, Input, Item, Parameters, Request, Task, run
+from models.views import CentreCrop
 
 
 @cache
@@ -155,7 +156,7 @@ class ImageClassification(Task[ImageClassifier, ClassificationParameters]):
     def converse(self, model: ImageClassifier, request: Request[ClassificationParameters]) -> Conversation[list[Label]]:
         # The whole picture has no name here: it is gone while the crop waits for its turn.
         pixels = model.crop(
-            decode(request.media["image"], field="image", limits=request.limits, short_side=model.crop.resize)
+            decode(request.media["image"], field="image", limits=request.limits, resampled=model.crop.resampled).image
         )
         [output] = yield from run([Item({"image": pixels}, cost=model.item_cost)])
         scores = output["probabilities"]

@@ -13,6 +13,7 @@ class Limits:
     picture_pixels: int = 50_000_000
     audio_bytes: int = 100_000_000
     audio_seconds: int = 3_600
+    text_characters: int = 500_000
     multipart_parts: int = 64
     json_depth: int = 32
     json_values: int = 100_000

@@ -12,8 +12,9 @@ from models.limits import Limits
 class MediaKind:
     """A kind of media: what it is called, which media types are accepted and how large a body may be.
 
-    `aliases` are unregistered names that clients use for accepted types. `signatures` are (media type,
-    predicate over the first bytes); types outside `accepts` are there to be refused by name.
+    What `is_text` reaches the task as text, and JSON holds it as it is, one text or a list of them. `aliases` are
+    unregistered names that clients use for accepted types. `signatures` are (media type, predicate over the first
+    bytes); types outside `accepts` are there to be refused by name.
     """
 
     name: str
@@ -21,6 +22,7 @@ class MediaKind:
     aliases: tuple[str, ...]
     signatures: tuple[tuple[str, Callable[[bytes], bool]], ...]
     max_bytes: Callable[[Limits], int]
+    is_text: bool = False
 
     def sniff(self, data: bytes) -> str | None:
         """The media type that the first bytes show, or None where they show none that is known."""
@@ -44,6 +46,15 @@ PICTURE = MediaKind(
         ("application/pdf", lambda head: head.startswith(b"%PDF-")),
     ),
     max_bytes=lambda limits: limits.picture_bytes,
+)
+
+TEXT = MediaKind(
+    name="text",
+    accepts=("text/plain",),
+    aliases=(),
+    signatures=PICTURE.signatures,
+    max_bytes=lambda limits: 4 * limits.text_characters,  # the most that UTF-8 needs
+    is_text=True,
 )
 
 

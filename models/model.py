@@ -44,11 +44,18 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Graph:
-    """One ONNX file's interface. `Graph.file` is its name inside the export's folder."""
+    """One ONNX file's interface. `Graph.file` is its name inside the export's folder.
+
+    `multiples`: axis → what every size along it is a multiple of, where that is not 1.
+    """
 
     name: str
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
+    multiples: Mapping[str, int] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "multiples", MappingProxyType(dict(self.multiples)))
 
     @property
     def file(self) -> str:
@@ -59,16 +66,19 @@ class Graph:
 class OneShot:
     """Protocol of a model that answers a batch in one call of one graph.
 
-    `warm_shapes` are the sizes, along the axes that vary, that every batch size is run at before the model is
-    ready: a GPU takes up to a second for a shape that it sees first.
+    A model may have `others`, whose items say so (`Item.graph`): a second graph takes what the first gave.
+
+    `warm_shapes` are sizes along the axes that vary, small ones first. A GPU, which takes up to a second for a shape
+    that it sees first, runs every batch size at each of them before the model is ready.
     """
 
     graph: Graph
+    others: tuple[Graph, ...] = ()
     warm_shapes: tuple[Mapping[str, int], ...] = ({},)
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
-        return (self.graph,)
+        return (self.graph, *self.others)
 
 
 @dataclass(frozen=True)
@@ -158,10 +168,11 @@ class TorchvisionWeights:
 
 @dataclass(frozen=True)
 class HubRepository:
-    """Weights of a hub of models: the repository, as `openai/whisper-base`, and a commit or a tag of it."""
+    """Weights of a repository on Hugging Face's hub, as `openai/whisper-base`, at a commit or a tag of it; or in a
+    folder that `save_pretrained` wrote."""
 
     repository: str
-    revision: str
+    revision: str = "main"
 
     def __str__(self) -> str:
         return f"{self.repository} at {self.revision}"

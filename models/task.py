@@ -52,6 +52,8 @@ class Item:
     inputs: Mapping[str, Array]
     cost: int
     search: TokenSearch | None = None
+    graph: str | None = None
+    """The graph that runs it, by name, where a one-shot model has several; left out, the first."""
 
 
 Output = Any
@@ -126,8 +128,8 @@ class Request(Generic[P]):
     media: Mapping[str, bytes]
     parameters: P
     limits: Limits = field(default_factory=Limits)
-    accept: str = "*/*"
-    """The media types that the caller wants, for answers that are media; as HTTP's Accept."""
+    media_type: str = ""
+    """The one of the task's `media_types` that the caller wants, for answers that are media."""
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """The inputs that are text, by name: one text or several."""
     opened: Mapping[str, Any] = field(default_factory=dict)
@@ -142,6 +144,15 @@ class Media:
     media_type: str
 
 
+@dataclass(frozen=True)
+class Listing:
+    """What a task has to choose from beside models, as `GET /v1/{name}` shows it."""
+
+    name: str
+    title: str
+    entries: Sequence[BaseModel]
+
+
 class Task(ABC, Generic[M, P]):
     """A kind of work and the models that do it; the first model is the default."""
 
@@ -153,10 +164,22 @@ class Task(ABC, Generic[M, P]):
     """The answer's type, for its JSON and its schema."""
     example: ClassVar[Any]
     """A real answer, shown in the documentation."""
+    media_types: ClassVar[tuple[str, ...]] = ()
+    """Where the answer is media: what it can be, the default first; HTTP's `Accept` chooses."""
+    listings: ClassVar[tuple[Listing, ...]] = ()
     deadline_seconds: ClassVar[float] = 60.0
 
     parameters: type[P]
     models: tuple[M, ...]
+
+    @property
+    def default_models(self) -> tuple[M, ...]:
+        """The models that are served where nothing else is said."""
+        return self.models[:1]
+
+    def choose(self, served: Sequence[M], request: Request[P]) -> M:
+        """The model, of those that are served, for a request that names none."""
+        return served[0]
 
     def open(self, model: M, file: Callable[[str], Path]) -> Any:
         """What `converse` needs of a model's exported files, as its vocabulary; loaded once, with the model.

@@ -14,7 +14,7 @@ from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
 from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, openai_audio, pages, tasks
+from services.routes import catalogue, libretranslate, openai_audio, pages, tasks
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -30,6 +30,7 @@ class Application:
         pages.add_routes(self.fastapi, engine)
         catalogue.add_routes(self.fastapi, engine)
         memory = BodyMemory(engine.settings.body_memory_bytes)
+        libretranslate.add_routes(self.fastapi, engine, memory)
         self._direct: dict[str, ASGIApp] = {
             **tasks.add_routes(self.fastapi, engine, memory),
             **openai_audio.add_routes(self.fastapi, engine, memory),

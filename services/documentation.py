@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from starlette.responses import JSONResponse, Response
 
 from models import AnyTask
 from services.problems import MEDIA_TYPE, Problem
@@ -15,6 +16,7 @@ PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
 ERRORS = {
     400: "The body is not well-formed.",
     404: "There is no such model, or it is not enabled.",
+    406: "The answer is none of the media types that `Accept` names.",
     413: "Over a budget: bytes, pixels, parts of a form, depth of JSON.",
     415: "The media type is not accepted.",
     422: "A field is missing or out of range, or the file cannot be decoded.",
@@ -22,6 +24,8 @@ ERRORS = {
     503: "Starting or draining; `Retry-After` says when to come back.",
     504: "The deadline passed before the work could start.",
 }
+
+BINARY = {"type": "string", "format": "binary"}
 
 TIMEOUT_HEADER = {
     "name": "X-Request-Timeout-Ms",
@@ -44,14 +48,9 @@ def task_documentation(task: AnyTask) -> dict[str, Any]:
         "tags": ["tasks"],
         "summary": task.title,
         "description": f"{task.description}\n\nModels: {models}; the first is the default.",
-        "responses": {
-            200: {
-                "model": task.answer_type,
-                "content": {"application/json": {"example": task.example}},
-                "headers": _answer_headers(),
-            },
-            **problem_responses(*ERRORS),
-        },
+        # FastAPI takes the answer's media type from this class, and adds none for the plain one.
+        "response_class": Response if task.media_types else JSONResponse,
+        "responses": {200: {**_answer(task), "headers": _answer_headers()}, **problem_responses(*_statuses(task))},
         "openapi_extra": {"parameters": [*queries, TIMEOUT_HEADER], "requestBody": _request_body(task, properties)},
     }
 
@@ -63,29 +62,43 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+def _answer(task: AnyTask) -> dict[str, Any]:
+    if task.media_types:
+        content = {media_type: {"schema": BINARY} for media_type in task.media_types}
+        return {"content": content, "description": "In the first of these types that `Accept` does not speak against."}
+    return {"model": task.answer_type, "content": {"application/json": {"example": task.example}}}
+
+
+def _statuses(task: AnyTask) -> list[int]:
+    return [status for status in ERRORS if status != 406 or task.media_types]
+
+
 def _request_body(task: AnyTask, properties: dict[str, Any]) -> dict[str, Any]:
-    """The three forms: raw bytes, a multipart form, JSON with base64."""
+    """The three forms: the input as it is, a multipart form, JSON (with base64 for media)."""
     main, *others = task.inputs
-    binary = {"type": "string", "format": "binary"}
-    base64 = {"type": "string", "contentEncoding": "base64"}
+    plain: dict[str, Any] = {"type": "string"} if main.kind.is_text else BINARY
+    base64: dict[str, Any] = {"type": "string", "contentEncoding": "base64"}
+    inputs = {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."}
+    if main.kind.is_text:
+        inputs = {"anyOf": [plain, {"type": "array", "items": plain}], "description": "One text, or a list of them."}
     required = [each.name for each in task.inputs if each.required]
     form = {
         "type": "object",
         "required": required,
-        "properties": {**{each.name: binary for each in task.inputs}, **properties},
+        "properties": {**{each.name: plain for each in task.inputs}, **properties},
     }
     document = {
         "type": "object",
         "required": ["inputs"],
         "properties": {
-            "inputs": {**base64, "description": f"The {main.kind.name}; a `data:…;base64,` prefix is accepted."},
+            "inputs": inputs,
             "parameters": {"type": "object", "properties": {**properties, **{each.name: base64 for each in others}}},
         },
     }
     return {
         "required": True,
         "content": {
-            **{media_type: {"schema": binary} for media_type in main.kind.accepts},
+            **{media_type: {"schema": plain} for media_type in main.kind.accepts},
             "multipart/form-data": {"schema": form},
             "application/json": {"schema": document},
         },
@@ -134,7 +147,7 @@ def _operations() -> dict[str, Any]:
         return {"get": {"tags": ["operations"], "summary": summary, "responses": responses}}
 
     return {
-        "/livez": operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded."),
+        "/livez": operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded, or hangs."),
         "/readyz": operation("Is every model loaded and warm?", _200="Yes.", _503="Not yet, or draining."),
         "/metrics": operation("Prometheus metrics", _200="The text format."),
     }

@@ -18,6 +18,9 @@ log = logging.getLogger("ekiben.draining")
 SETTLE_SECONDS = 0.25
 """How long what was accepted last has to send its request."""
 
+EXIT_SECONDS = 5.0
+"""How long a process may take to end after its grace. One whose run hangs would never: nobody can end its thread."""
+
 
 class Drain:
     """What SIGTERM begins.
@@ -25,7 +28,7 @@ class Drain:
     1. `/readyz` says 503, and answers ask their clients to close the connection; for `wait_seconds`, while
        balancers notice, requests are served as ever.
     2. Nobody is let in any more; what is in flight is finished, for `grace_seconds` at most.
-    3. The application's shutdown stops the runners, and the process exits.
+    3. The application's shutdown stops the runners, and the process exits; where a run hangs, with code 1.
     """
 
     def __init__(self, *, wait_seconds: float, grace_seconds: float) -> None:
@@ -58,6 +61,9 @@ class Drain:
         self._exit(signal.SIGTERM, None)
         # To uvicorn a second signal, SIGINT, means: wait no longer.
         asyncio.get_running_loop().call_later(self._grace_seconds, self._exit, signal.SIGINT, None)
+        last_resort = threading.Timer(self._grace_seconds + EXIT_SECONDS, os._exit, (1,))
+        last_resort.daemon = True  # gone with a process that ends by itself
+        last_resort.start()
 
 
 async def _refuse_connections(descriptor: int) -> None:
@@ -76,7 +82,7 @@ async def _refuse_connections(descriptor: int) -> None:
 
 
 def _waiting(listener: socket.socket) -> int:
-    """How many connections wait to be accepted, where the system says it: Linux, in `tcpi_unacked`."""
-    if not sys.platform.startswith("linux"):
+    """How many connections wait to be accepted, where the system says it: Linux, of TCP, in `tcpi_unacked`."""
+    if not sys.platform.startswith("linux") or listener.family not in (socket.AF_INET, socket.AF_INET6):
         return 0
     return int.from_bytes(listener.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 28)[24:28], sys.byteorder)

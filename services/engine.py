@@ -12,7 +12,7 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from models import AnyTask, find_model, task_of
-from models.errors import EkibenError, Unavailable, UnknownModel
+from models.errors import EkibenError, Overloaded, Unavailable, UnknownModel
 from models.model import Model
 from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
 from services.core_pool import CorePool
@@ -72,6 +72,18 @@ class Engine:
     def ready(self) -> bool:
         return len(self.runners) == len(self.settings.models)
 
+    async def is_alive(self) -> bool:
+        """False where only a restart helps: a model could not be loaded, or a run hangs here or in a process below."""
+        if self.failure or self.pool.watch.hangs(self.settings.stuck_seconds):
+            return False
+        # A runner on another machine has a supervisor of its own.
+        below = [
+            runner.hangs()
+            for id, runner in self.runners.items()
+            if isinstance(runner, RemoteRunner) and id not in self.settings.runner_urls
+        ]
+        return not any(await asyncio.gather(*below))
+
     def start(self, stubs: Mapping[str, Stub] | None = None) -> None:
         """Load every model in the background; `stubs` lead to those that run in processes of their own."""
         self._loading = asyncio.create_task(self._load(stubs or {}))
@@ -102,17 +114,27 @@ class Engine:
             await asyncio.to_thread(runner.close)
         await asyncio.to_thread(self.pool.close)
 
-    def choose(self, task: AnyTask, id: str | None) -> Model:
-        """The model that a request means. Raises `UnknownModel`."""
+    def candidates(self, task: AnyTask, id: str | None) -> Sequence[Model]:
+        """The models that a request to `task` may mean: the one that it names, or all. Raises `UnknownModel`."""
         if id is None:
             served = [model for model in self.settings.models if task_of(model) is task]
             if not served:
                 raise UnknownModel(f"no model for {task.name} is enabled on this server")
-            return served[0]
+            return served
         model = find_model(id)
         if task_of(model) is not task:
             raise UnknownModel(f"{id} is a model for {task_of(model).name}, not for {task.name}")
-        return model
+        return [model]
+
+    def check_capacity(self, models: Sequence[Model]) -> None:
+        """Raises `Overloaded` where none of these models would let a request in now."""
+        refusals = []
+        for model in models:
+            try:
+                return self.runner(model).check_capacity()
+            except Overloaded as refusal:
+                refusals.append(refusal)
+        raise min(refusals, key=lambda refusal: refusal.retry_after_seconds)
 
     def runner(self, model: Model) -> Runner | RemoteRunner:
         """The runner of a model. Raises `UnknownModel` where it is not enabled, `Unavailable` while it loads."""
@@ -142,7 +164,8 @@ class Engine:
         request = replace(request, opened=self.opened.get(task.name, {}))
         conversation: Conversation[Any] = task.converse(model, request)
         clock = _Clock(timings)
-        advancing = self.pool.patient.submit(_advance, conversation, None)
+        lanes = self.pool.lanes(model.id)
+        advancing = lanes.patient.submit(_advance, conversation, None)
         try:
             step = await asyncio.wrap_future(advancing)
             while True:
@@ -164,13 +187,14 @@ class Engine:
                 if self._pace.is_short(task):
                     step = _advance(conversation, reply)
                 else:
-                    advancing = self.pool.urgent.submit(_advance, conversation, reply)
+                    advancing = lanes.urgent.submit(_advance, conversation, reply)
                     step = await asyncio.wrap_future(advancing)
                 self._pace.note(task, step.cpu_seconds)
         finally:
             items.close()
             # Where this request was cancelled a thread may still be in the conversation: close it after that.
             advancing.add_done_callback(lambda _: conversation.close())
+            del advancing  # it has the error, whose traceback leads here: a cycle for each request that is refused
 
 
 class _Items:

@@ -1,10 +1,10 @@
-"""The three forms that every media route takes: the raw medium, a multipart form, JSON with base64."""
+"""The three forms that every task's route takes: the raw input, a multipart form, JSON (with base64 for media)."""
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,10 +28,11 @@ FORM_OVERHEAD_BYTES = 1_000_000
 
 @dataclass(frozen=True)
 class Parts:
-    """A request's media by input name, and its parameters as they came."""
+    """A request's media and texts by input name, and its parameters as they came."""
 
     media: dict[str, bytes]
     parameters: dict[str, Any]
+    texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def body_budget(task: AnyTask, content_type: str, limits: Limits) -> int:
@@ -67,9 +68,12 @@ def parse(task: AnyTask, header: str | None, body: bytes, query: Mapping[str, st
     elif kind == "multipart/form-data":
         parts = _parse_form(task, header or "", body, limits)
     else:
-        parts = Parts({task.inputs[0].name: body}, {})
-        _check_type(task.inputs[0], kind, body)
+        parts = Parts({}, {})
+        _add(parts, task.inputs[0], kind, body)
     for each in task.inputs:
+        if each.kind.is_text:
+            _check_texts(each, parts, limits)
+            continue
         data = parts.media.get(each.name)
         if data is None:
             if each.required:
@@ -80,7 +84,37 @@ def parse(task: AnyTask, header: str | None, body: bytes, query: Mapping[str, st
             raise BudgetExceeded(
                 f"{each.name}: {len(data):,} bytes are more than the {each.kind.max_bytes(limits):,} that are accepted"
             )
-    return Parts(parts.media, {**query, **parts.parameters})
+    return Parts(parts.media, {**query, **parts.parameters}, parts.texts)
+
+
+def _add(parts: Parts, expected: Input, declared: str, data: bytes) -> None:
+    """Note the bytes of one input; texts may come several times."""
+    _check_type(expected, declared, data)
+    if not expected.kind.is_text:
+        parts.media[expected.name] = data
+        return
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        raise InvalidInput.of(expected.name, "is not UTF-8") from None
+    parts.texts[expected.name] = (*parts.texts.get(expected.name, ()), text)
+
+
+def _check_texts(expected: Input, parts: Parts, limits: Limits) -> None:
+    texts = parts.texts.get(expected.name)
+    if texts is None:
+        if expected.required:
+            raise InvalidInput.of(expected.name, "is missing")
+    else:
+        check_characters(expected.name, texts, limits)
+
+
+def check_characters(field: str, texts: Sequence[str], limits: Limits) -> None:
+    """Raises `BudgetExceeded` for texts that together are longer than a request's may be."""
+    if (length := sum(map(len, texts))) > limits.text_characters:
+        raise BudgetExceeded(
+            f"{field}: {length:,} characters are more than the {limits.text_characters:,} that are accepted"
+        )
 
 
 def _check_type(expected: Input, declared: str, data: bytes) -> None:
@@ -96,14 +130,8 @@ def _check_type(expected: Input, declared: str, data: bytes) -> None:
         raise UnsupportedMedia(f"{expected.name}: {declared} is not accepted; send {accepts}")
 
 
-class _Envelope(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    inputs: str
-    parameters: dict[str, Any] | None = None
-
-
-def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
+def json_object(body: bytes, limits: Limits) -> dict[str, Any]:
+    """A body that is one JSON object. Raises `MalformedBody`, `BudgetExceeded` or `InvalidInput`."""
     check_json_shape(body, limits)
     try:
         document = from_json(body)
@@ -111,11 +139,26 @@ def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
         raise MalformedBody(f"the body is not JSON: {error}") from None
     if not isinstance(document, dict):
         raise InvalidInput.of("body", "is not a JSON object")
+    return document
+
+
+class _Envelope(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    inputs: Any
+    parameters: dict[str, Any] | None = None
+
+
+def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
     try:
-        envelope = _Envelope.model_validate(document)
+        envelope = _Envelope.model_validate(json_object(body, limits))
     except ValidationError as error:
         raise invalid_fields(error) from None
     parameters = dict(envelope.parameters or {})
+    if task.inputs[0].kind.is_text:
+        return Parts({}, parameters, {task.inputs[0].name: texts_of("inputs", envelope.inputs)})
+    if not isinstance(envelope.inputs, str):
+        raise InvalidInput.of("inputs", "is not a base64 string")
     media = {task.inputs[0].name: _decode_base64(task.inputs[0], "inputs", envelope.inputs)}
     for each in task.inputs[1:]:
         value = parameters.pop(each.name, None)
@@ -124,6 +167,14 @@ def _parse_json(task: AnyTask, body: bytes, limits: Limits) -> Parts:
         elif value is not None:
             raise InvalidInput.of(each.name, "is not a base64 string")
     return Parts(media, parameters)
+
+
+def texts_of(field: str, value: Any) -> tuple[str, ...]:
+    """A text or a list of them, as JSON holds them. Raises `InvalidInput`."""
+    texts = tuple(value) if isinstance(value, list) else (value,)
+    if not all(isinstance(text, str) for text in texts):
+        raise InvalidInput.of(field, "is neither a text nor a list of texts")
+    return texts
 
 
 def _decode_base64(expected: Input, field: str, text: str) -> bytes:
@@ -164,8 +215,8 @@ def check_json_shape(body: bytes, limits: Limits) -> None:
 
 
 @dataclass
-class _Part:
-    """One part of a form."""
+class FormPart:
+    """One part of a multipart form."""
 
     disposition: bytes = b""
     media_type: str = ""
@@ -178,7 +229,7 @@ class _Form:
     """The callbacks of python-multipart, which collect a form's parts: nothing is written to disk."""
 
     def __init__(self, max_parts: int) -> None:
-        self.parts: list[_Part] = []
+        self.parts: list[FormPart] = []
         self.ended = False
         self._max_parts = max_parts
         self._header = b""
@@ -187,7 +238,7 @@ class _Form:
     def on_part_begin(self) -> None:
         if len(self.parts) == self._max_parts:
             raise BudgetExceeded(f"the form has more than {self._max_parts} parts")
-        self.parts.append(_Part())
+        self.parts.append(FormPart())
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -218,7 +269,8 @@ class _Form:
         self.ended = True
 
 
-def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Parts:
+def form_parts(header: str, body: bytes, limits: Limits) -> list[FormPart]:
+    """The parts of a multipart form. Raises `MalformedBody` or `BudgetExceeded`."""
     boundary = parse_options_header(header)[1].get(b"boundary")
     if not boundary:
         raise MalformedBody("the multipart form names no boundary")
@@ -230,22 +282,25 @@ def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Part
         raise MalformedBody(f"the multipart form is broken: {error}") from None
     if not form.ended:
         raise MalformedBody("the multipart form ends before its last boundary")
+    return form.parts
+
+
+def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Parts:
     inputs = {each.name: each for each in task.inputs}
-    media: dict[str, bytes] = {}
-    parameters: dict[str, Any] = {}
-    for part in form.parts:
+    parts = Parts({}, {})
+    for part in form_parts(header, body, limits):
         if part.name.endswith("[]"):  # by convention, a list
-            parameters.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
+            parts.parameters.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
             continue
-        if part.name in media or part.name in parameters:
+        if part.name in parts.media or part.name in parts.parameters:
             raise InvalidInput.of(part.name, "is given twice")
         if expected := inputs.get(part.name):
-            if not part.is_file and part.data[:8].lower().startswith((b"http://", b"https://")):
+            is_medium = not expected.kind.is_text
+            if is_medium and not part.is_file and part.data[:8].lower().startswith((b"http://", b"https://")):
                 raise InvalidInput.of(part.name, "is a URL; URLs are never fetched, send the file")
-            media[part.name] = bytes(part.data)
-            _check_type(expected, part.media_type, media[part.name])
+            _add(parts, expected, part.media_type, bytes(part.data))
         elif part.is_file:
             raise InvalidInput.of(part.name, "is a file that this task does not take")
         else:
-            parameters[part.name] = part.data.decode("utf-8", "replace")
-    return Parts(media, parameters)
+            parts.parameters[part.name] = part.data.decode("utf-8", "replace")
+    return parts

@@ -72,7 +72,7 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
         await engine.stop()
 
     async def __is_alive__(self) -> bool:
-        return engine.failure is None
+        return await engine.is_alive()
 
     async def __is_ready__(self) -> bool:
         return engine.ready and not drain.begun

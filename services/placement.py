@@ -8,7 +8,9 @@ from typing import Any
 import bentoml
 
 from models.model import Model
+from services import logs
 from services.core_pool import CorePool
+from services.draining import Drain
 from services.exports import find_export
 from services.remote import Host
 from services.runners import make_runner
@@ -18,6 +20,9 @@ from services.settings import Settings
 # BentoML closes the connections to a service every 100 requests, under whatever is in flight on them.
 KEEP_CONNECTIONS = {"max_requests": 10**9, "max_age": 1e9}
 NO_TIMEOUT = {"timeout": 86_400}
+
+STAY_SECONDS = 1.0
+"""How much longer than its gateway, which gets its SIGTERM at the same moment, a runner lets work in."""
 
 
 def attribute(model: Model) -> str:
@@ -51,9 +56,12 @@ def runner_service(model: Model, settings: Settings) -> Any:
         def __init__(self) -> None:
             self.host: Host | None = None
             self.pool = CorePool(available_cpus())
+            self.drain = Drain(wait_seconds=settings.drain_seconds + STAY_SECONDS, grace_seconds=settings.grace_seconds)
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
+            logs.configure()
+            self.drain.install()
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:
@@ -81,10 +89,16 @@ def runner_service(model: Model, settings: Settings) -> Any:
             if self.host:
                 self.host.drop(id)
 
+        @bentoml.api  # type: ignore[untyped-decorator]
+        async def hangs(self) -> bool:
+            return self.pool.watch.hangs(settings.stuck_seconds)
+
         async def __is_ready__(self) -> bool:
             return self.host is not None
 
         async def __is_alive__(self) -> bool:
-            return not (self.loading.done() and self.loading.exception())
+            return not (self.loading.done() and self.loading.exception()) and not self.pool.watch.hangs(
+                settings.stuck_seconds
+            )
 
     return RunnerService

@@ -9,6 +9,7 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
 from models.errors import EkibenError, FieldError, InvalidInput, RetryableError
@@ -83,10 +84,16 @@ def error_response(error: EkibenError, request_id: str) -> Response:
 def invalid_fields(error: ValidationError) -> InvalidInput:
     """pydantic's findings, each under the name that the caller gave the field."""
     fields = tuple(
-        FieldError(".".join(str(part) for part in each["loc"]) or "body", _MESSAGES.get(each["type"], each["msg"]))
-        for each in error.errors(include_url=False, include_context=False, include_input=False)
+        FieldError(".".join(str(part) for part in each["loc"]) or "body", _message(each))
+        for each in error.errors(include_url=False, include_input=False)
     )
     return InvalidInput("; ".join(f"{each.field}: {each.message}" for each in fields), fields=fields)
+
+
+def _message(error: ErrorDetails) -> str:
+    if error["type"] == "value_error":  # raised by a validator of ours
+        return str(error["ctx"]["error"])
+    return _MESSAGES.get(error["type"], error["msg"])
 
 
 def shorten(text: str) -> str:

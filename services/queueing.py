@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
@@ -224,13 +225,23 @@ class FairQueue:
         self._waking = False
         self._wake()
 
-    def take(self, limit: int) -> Sequence[Ticket]:
-        """The next item in fair order, and the next ones of its shape, up to `limit`; they count as started."""
+    def take(self, limit: int, max_cost: float = math.inf, room: float = math.inf) -> Sequence[Ticket]:
+        """The next item in fair order, and the next ones of its shape; they count as started.
+
+        At most `limit` of them, and no more than one where they would cost more than `max_cost` together. None
+        at all where the next one costs more than `room`: it is waited for, so that large items have their turn.
+        """
         batch: list[Ticket] = []
         key = self._first()
+        if key is not None and self._entries[key][0].ticket.item.cost > room:
+            return batch
+        max_cost = min(max_cost, room)
         now = self.loop.time()
         while key is not None and len(batch) < limit and key in self._entries:
-            ticket = heapq.heappop(self._entries[key]).ticket
+            ticket = self._entries[key][0].ticket
+            if batch and sum(each.item.cost for each in batch) + ticket.item.cost > max_cost:
+                break
+            heapq.heappop(self._entries[key])
             ticket.started = now
             self._take_room(ticket.flow, -ticket.item.cost)
             batch.append(ticket)

@@ -25,6 +25,7 @@ from services.runners import Runner
 from services.tuning import Arrangement
 
 POLL_SECONDS = 0.2
+ANSWER_SECONDS = 1.0
 
 
 class Facts(BaseModel):
@@ -43,6 +44,8 @@ class Stub(Protocol):
     def run(self, work: bytes) -> Awaitable[bytes]: ...
 
     def drop(self, id: str) -> Awaitable[None]: ...
+
+    def hangs(self) -> Awaitable[bool]: ...
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,13 @@ class RemoteRunner:
 
     def check_capacity(self) -> None:
         """The runner itself says when its queue is full."""
+
+    async def hangs(self) -> bool:
+        """Whether a run hangs there. No answer says nothing: a process that ended is started again by itself."""
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(ANSWER_SECONDS):
+                return await self._stub.hangs()
+        return False
 
     def close(self) -> None:
         """The runner's process ends by itself."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -31,17 +32,24 @@ class Runner(ABC):
         self.model = model
         self.manifest = export.manifest
         self.arrangement = arrangement(model, export, settings.device)
-        self._device = settings.device
+        self._device, self._gpu_memory_bytes = settings.device, settings.gpu_memory_bytes
         self._paths = {graph.name: export.graph(graph) for graph in model.protocol.graphs}
         self._sessions = {graph.name: self._load(graph, self.arrangement.threads) for graph in model.protocol.graphs}
         self.provider = next(iter(self._sessions.values())).provider
         self._queue_requests = settings.queue_requests
         # On a CPU all models share its cores; threads that wait for a GPU are a runner's own.
         self._own_threads = None if self.provider == CPU else ThreadPoolExecutor(self.arrangement.workers, model.id)
-        self._executor: Executor = self._own_threads or pool.urgent
+        own = self._own_threads
+        self._executor = pool.watch.over(own, model.id) if own else pool.lanes(model.id).urgent
 
     def _load(self, graph: Graph, threads: int) -> Session:
-        return Session(self._paths[graph.name], graph, device=self._device, threads=threads)
+        return Session(
+            self._paths[graph.name],
+            graph,
+            device=self._device,
+            threads=threads,
+            gpu_memory_bytes=self._gpu_memory_bytes,
+        )
 
     @abstractmethod
     def warm_up(self) -> None:
@@ -79,6 +87,10 @@ class Runner(ABC):
         metrics.queue_cost.labels(self.model.id).set(queue_cost)
 
 
+REST_SECONDS = 5.0
+"""After so long without work a model's memory for pictures of any size goes back to the system."""
+
+
 class OneShotRunner(Runner):
     """Pictures and the like: a batch is one call of one graph. An item that is alone may use all cores."""
 
@@ -86,40 +98,78 @@ class OneShotRunner(Runner):
         super().__init__(model, export, settings, pool)
         assert isinstance(model.protocol, OneShot)
         self._protocol = model.protocol
-        self._graph = model.protocol.graph
-        self._session = self._lone_session = self._sessions[self._graph.name]
+        self._graphs = {graph.name: graph for graph in model.protocol.graphs}
+        self._resting: asyncio.TimerHandle | None = None
+        self._lone_sessions = self._sessions
         if self.arrangement.lone_threads != self.arrangement.threads:
-            self._lone_session = self._load(self._graph, self.arrangement.lone_threads)
+            self._lone_sessions = {
+                name: self._load(graph, self.arrangement.lone_threads) for name, graph in self._graphs.items()
+            }
 
     def shape(self, item: Item) -> Hashable:
-        return tuple(array.shape for array in item.inputs.values())
+        return item.graph, *(array.shape for array in item.inputs.values())
+
+    @property
+    def _warm_shapes(self) -> Sequence[Mapping[str, int]]:
+        """All of them on a GPU, which takes up to a second for a shape that is new to it; on a CPU one will do."""
+        return self._protocol.warm_shapes[: 1 if self.provider == CPU else None]
 
     def warm_up(self) -> None:
         sizes = {self.arrangement.max_batch, *(2**power for power in range(self.arrangement.max_batch.bit_length()))}
-        for shape in self._protocol.warm_shapes:
-            self._lone_session.run(blank(self._graph, 1, dict(shape)))
-            for size in sorted(sizes):
-                self._session.run(blank(self._graph, size, dict(shape)))
+        for name, graph in self._graphs.items():
+            for shape in self._warm_shapes:
+                self._lone_sessions[name].run(blank(graph, 1, shape))
+                for size in sorted(sizes):
+                    self._sessions[name].run(blank(graph, size, shape))
 
     def _scheduler(self) -> Scheduler:
-        return OneShotScheduler(
+        self._one_shot = OneShotScheduler(
             self.execute,
             executor=self._executor,
             workers=self.arrangement.workers,
             max_batch=self.arrangement.max_batch,
+            max_cost=self.arrangement.max_batch * self.model.item_cost,
             on_batch=self._count,
+            on_idle=self._rest,
         )
+        return self._one_shot
+
+    def close(self) -> None:
+        if self._resting:
+            self._resting.cancel()
+        super().close()
+
+    def _rest(self) -> None:
+        """Give memory back once there was nothing to do for a while."""
+        if self._resting is None:
+            loop = asyncio.get_running_loop()
+            self._resting = loop.call_later(REST_SECONDS, self._give_memory_back)
+
+    def _give_memory_back(self) -> None:
+        self._resting = None
+        if self._one_shot.idle:
+            self._executor.submit(self._run_smallest)
+
+    def _run_smallest(self) -> None:
+        """A run of next to nothing, after which the memory of large ones before it is the system's again."""
+        for sessions in (self._sessions, self._lone_sessions):
+            for name, graph in self._graphs.items():
+                if any(tensor.varying for tensor in graph.inputs):
+                    sessions[name].run(blank(graph, 1, self._protocol.warm_shapes[0]), give_back=True)
 
     def execute(self, items: Sequence[Item], *, alone: bool = False) -> list[Mapping[str, Array]]:
         """Run items of one shape as one batch; the outputs of each, without their batch axis."""
+        graph = self._graphs[items[0].graph or self._protocol.graph.name]
         inputs = {
             tensor.name: np.stack([item.inputs[tensor.name] for item in items], axis=tensor.batch_axis)
-            for tensor in self._graph.inputs
+            for tensor in graph.inputs
         }
-        outputs = (self._lone_session if alone else self._session).run(inputs)
+        sessions = self._lone_sessions if alone else self._sessions
+        unusual = sum(item.cost for item in items) > self.arrangement.max_batch * self.model.item_cost
+        outputs = sessions[graph.name].run(inputs, give_back=unusual)
         by_name = {
             tensor.name: np.moveaxis(array, tensor.batch_axis, 0)
-            for tensor, array in zip(self._graph.outputs, outputs, strict=True)
+            for tensor, array in zip(graph.outputs, outputs, strict=True)
         }
         return [{name: array[place] for name, array in by_name.items()} for place in range(len(items))]
 

@@ -7,6 +7,7 @@ split and tried again, so that only the guilty item fails.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -44,7 +45,7 @@ def isolate(execute: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[A
         return results
     except BaseException as error:  # whatever ends a worker must not end the server
         if len(items) == 1:
-            return [error if isinstance(error, Exception) else RuntimeError(f"the worker died of {error!r}")]
+            return [error]
         half = len(items) // 2
         return isolate(execute, items[:half]) + isolate(execute, items[half:])
 
@@ -55,9 +56,16 @@ def settle(ticket: Ticket, result: Any, now: float) -> None:
     if ticket.gone:
         return
     if isinstance(result, BaseException):
-        ticket.future.set_exception(result)
+        ticket.future.set_exception(_harmless(result))
     else:
         ticket.future.set_result(result)
+
+
+def _harmless(error: BaseException) -> Exception:
+    """The error itself, unless asyncio would end the loop with it or cannot carry it."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"the worker died of {error!r}")
 
 
 class OneShotScheduler:
@@ -72,18 +80,33 @@ class OneShotScheduler:
         executor: Executor,
         workers: int,
         max_batch: int,
+        max_cost: float = math.inf,
         on_batch: OnBatch = lambda size, queue_cost: None,
+        on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._execute = execute
         self._executor = executor
         self._workers = self._idle = workers
         self._max_batch = max_batch
+        self._max_cost = max_cost
+        self._running_cost = 0
         self._on_batch = on_batch
+        self._on_idle = on_idle
         self._loop = asyncio.get_running_loop()
 
+    @property
+    def idle(self) -> bool:
+        return self._idle == self._workers
+
+    @property
+    def _room(self) -> float:
+        """What may run beside what runs: an item that is larger than that has all the memory for itself."""
+        return math.inf if self.idle else self._workers * self._max_cost - self._running_cost
+
     def wake(self) -> None:
-        while self._idle and (batch := self.queue.take(self._max_batch)):
+        while self._idle and (batch := self.queue.take(self._max_batch, self._max_cost, self._room)):
             self._idle -= 1
+            self._running_cost += sum(ticket.item.cost for ticket in batch)
             self._on_batch(len(batch), self.queue.cost)
             alone = len(batch) == 1 and self._idle == self._workers - 1 and self.queue.cost == 0
             running = self._loop.run_in_executor(self._executor, self._run, batch, alone)
@@ -95,7 +118,10 @@ class OneShotScheduler:
     def _finish(self, batch: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
         busy = self._workers - self._idle
         self._idle += 1
+        self._running_cost -= sum(ticket.item.cost for ticket in batch)
         self.wake()
+        if self.idle:
+            self._on_idle()
         now = self._loop.time()
         failure = done.exception()
         results = [failure] * len(batch) if failure else done.result()
@@ -221,7 +247,7 @@ class StepwiseScheduler:
     def _step_one(self, batch: Batch, ended: list[tuple[Row, Any]]) -> list[Batch]:
         try:
             self._model.step(batch)
-        except Exception as error:
+        except BaseException as error:
             if len(batch.rows) == 1:
                 ended.append((batch.rows[0], error))
                 return []
@@ -265,5 +291,5 @@ def _result(row: Row) -> Any:
         return row.error
     try:
         return row.search.result()
-    except Exception as error:
+    except BaseException as error:
         return error

@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     models: Annotated[tuple[Model, ...], NoDecode] = Field(
         default_factory=default_models, description="Ids of the models to serve, with commas between them."
     )
+    gpu_memory_bytes: int | None = Field(
+        default=None, ge=1, description="What each session may take of its card; without it there is no bound."
+    )
     queue_requests: int = Field(default=64, ge=1, description="Lone requests that may wait for a model before a 429.")
     runners: Literal["embedded", "services"] = Field(
         default="embedded", description="`services`: each runner is a process of its own, here or elsewhere."
@@ -41,6 +44,9 @@ class Settings(BaseSettings):
     )
     grace_seconds: float = Field(
         default=60.0, gt=0, description="How long after that what is in flight may take to finish."
+    )
+    stuck_seconds: float = Field(
+        default=300.0, gt=0, description="How long one run may take before `/livez` says that it hangs."
     )
     tracing_endpoint: str | None = Field(
         default=None, description="Where spans are sent by OTLP over HTTP; without it there are none."

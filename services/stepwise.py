@@ -34,14 +34,14 @@ class Row:
     search: TokenSearch
     token: int = 0
     position: int = 0
-    error: Exception | None = None
+    error: BaseException | None = None
     done: bool = False
 
     def choose(self, logits: Array) -> None:
         """Let the search choose from logits `[step, vocabulary]`; its error is this row's alone."""
         try:
             token = self.search.choose(logits)
-        except Exception as error:
+        except BaseException as error:  # whatever it is, it is not the end of the other rows
             self.error, self.done = error, True
             return
         self.position += len(logits)

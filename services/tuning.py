@@ -13,10 +13,12 @@ import platform
 import statistics
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from pathlib import Path
 from time import perf_counter, process_time
+from types import MappingProxyType
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
@@ -30,10 +32,15 @@ from services.session import CPU, Session, available_cpus, provider_for
 from services.settings import Device, Settings
 
 FILE = "tuning.json"
-SAMPLE_SECONDS = 0.4
-ROUNDS = 3
-WORTHWHILE = 1.05
+SAMPLE_SECONDS = 0.12
+ROUNDS = 10
+LONE_SAMPLES = 30
+"""How many times as long, and how many pairs at least: a moment when every core is free has to be among them."""
+WORTHWHILE = 1.1
 """How much better than the usual an arrangement has to be: less is noise."""
+LONE_WORTHWHILE = 1.25
+"""The same for a lone item's threads: beside busy neighbours all cores easily look 1.1 times slower than one, though
+they are 1.2 to 1.4 times faster without; a graph that is too small for them is slower by far more."""
 
 
 class Arrangement(BaseModel):
@@ -48,8 +55,10 @@ class Arrangement(BaseModel):
     lone_threads: int
 
 
+T = TypeVar("T")
+Cost = Callable[[Sequence[float]], float]
 RunBatch = Callable[[int], None]
-"""Runs a batch of this many blank items."""
+"""Runs a batch of this many blank items, on each of a model's graphs."""
 
 _FILE = TypeAdapter(dict[str, Arrangement])
 
@@ -97,17 +106,28 @@ def _read(folder: Path) -> dict[str, Arrangement]:
         return {}
 
 
-def tune(model: Model, export: Export, device: Device, *, sample_seconds: float = SAMPLE_SECONDS) -> Arrangement:
+def tune(
+    model: Model,
+    export: Export,
+    device: Device,
+    *,
+    gpu_memory_bytes: int | None = None,
+    sample_seconds: float = SAMPLE_SECONDS,
+) -> Arrangement:
     """Measure `model` and keep the result beside its export."""
     assert isinstance(model.protocol, OneShot)
-    path, graph = export.graph(model.protocol.graph), model.protocol.graph
+    graphs, shape = model.protocol.graphs, model.protocol.warm_shapes[0]
 
     @cache
     def session(threads: int) -> RunBatch:
-        loaded = Session(path, graph, device=device, threads=threads)
+        loaded = [
+            Session(export.graph(graph), graph, device=device, threads=threads, gpu_memory_bytes=gpu_memory_bytes)
+            for graph in graphs
+        ]
 
         def run(batch: int) -> None:
-            loaded.run(blank(graph, batch))
+            for graph, each in zip(graphs, loaded, strict=True):
+                each.run(blank(graph, batch, shape))
 
         return run
 
@@ -116,7 +136,7 @@ def tune(model: Model, export: Export, device: Device, *, sample_seconds: float 
     clock = process_time if provider == CPU else perf_counter
     best = _best(session, _candidates(model, provider), partial(_seconds_per_item, clock, sample_seconds))
     if provider == CPU:
-        best = best.model_copy(update={"lone_threads": _lone_threads(session)})
+        best = best.model_copy(update={"lone_threads": _lone_threads(session, LONE_SAMPLES * sample_seconds)})
     (export.folder / FILE).write_bytes(_FILE.dump_json(_read(export.folder) | {machine(provider): best}, indent=2))
     return best
 
@@ -143,14 +163,21 @@ def _best(
     candidates: list[Arrangement],
     cost_of: Callable[[RunBatch, Arrangement], float],
 ) -> Arrangement:
-    """The first candidate, or one that is clearly cheaper; tried in turns, because machines are noisy."""
+    """The first candidate, or one that is clearly cheaper."""
     samples: dict[Arrangement, list[float]] = {each: [] for each in candidates}
     for _ in range(ROUNDS):
         for each in candidates:
             samples[each].append(cost_of(session(each.threads), each))
-    cost = {each: statistics.median(values) for each, values in samples.items()}
-    cheapest = min(cost.values())
-    return next(each for each in candidates if cost[each] <= cheapest * WORTHWHILE)
+    return clear_winner(samples, WORTHWHILE)
+
+
+def clear_winner(samples: Mapping[T, Sequence[float]], worthwhile: float, cost: Cost = min) -> T:
+    """The first whose cost is less than `worthwhile` times the least; in order of preference, the usual first.
+
+    By default a cost is the least of its samples, taken in turns: what else a machine does only ever adds to it.
+    """
+    costs = {each: cost(values) for each, values in samples.items()}
+    return next(each for each in costs if costs[each] < min(costs.values()) * worthwhile)
 
 
 def _seconds_per_item(clock: Callable[[], float], sample_seconds: float, call: RunBatch, each: Arrangement) -> float:
@@ -172,23 +199,32 @@ def _seconds_per_item(clock: Callable[[], float], sample_seconds: float, call: R
     return (clock() - started) / sum(counts)
 
 
-def _lone_threads(session: Callable[[int], RunBatch]) -> int:
-    """All cores where a lone item gains by them, else one."""
-    cpus = available_cpus()
-    calls = {threads: session(threads) for threads in (1, cpus)}
+def _lone_threads(session: Callable[[int], RunBatch], seconds: float) -> int:
+    """All cores, unless a lone item is clearly faster with one."""
+    calls = {threads: session(threads) for threads in (available_cpus(), 1)}
     times: dict[int, list[float]] = {threads: [] for threads in calls}
-    for _ in range(30):
+    until = perf_counter() + seconds
+    while len(times[1]) < LONE_SAMPLES or perf_counter() < until:
         for threads, call in calls.items():
             started = perf_counter()
             call(1)
             times[threads].append(perf_counter() - started)
-    medians = {threads: statistics.median(values) for threads, values in times.items()}
-    return cpus if medians[cpus] * WORTHWHILE < medians[1] else 1
+    return lone_winner(times)
 
 
-def blank(graph: Graph, batch: int, sizes: dict[str, int] | None = None) -> dict[str, Array]:
+def lone_winner(times: Mapping[int, Sequence[float]]) -> int:
+    """The usual number of threads, which is the first, unless another is faster at best and by the median.
+
+    All cores need every one of them free at the same time: neighbours can spoil even the best of a hundred times,
+    or most of them, but seldom both.
+    """
+    best, typical = (clear_winner(times, LONE_WORTHWHILE, cost) for cost in (min, statistics.median))
+    return best if best == typical else next(iter(times))
+
+
+def blank(graph: Graph, batch: int, sizes: Mapping[str, int] = MappingProxyType({})) -> dict[str, Array]:
     """Inputs of a graph, all zeros: `sizes` along the axes that vary, 1 where it says none."""
-    known = {**(sizes or {}), BATCH: batch}
+    known = {**sizes, BATCH: batch}
     return {
         tensor.name: np.zeros(
             [known.get(axis, 1) if isinstance(axis, str) else axis for axis in tensor.axes], tensor.dtype
@@ -202,7 +238,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="default: every task's default model")
     parser.add_argument("--force", action="store_true", help="measure again what is known")
     options = parser.parse_args(arguments)
-    device = Settings().device
+    settings = Settings()
+    device = settings.device
     for model in [find_model(id) for id in options.models] or default_models():
         try:
             export = find_export(model)
@@ -213,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
         if not isinstance(model.protocol, OneShot) or (known and not options.force):
             continue
         print(f"{model.id}: measuring how it runs best here", flush=True)
-        print(f"{model.id}: {tune(model, export, device)!r}", flush=True)
+        print(f"{model.id}: {tune(model, export, device, gpu_memory_bytes=settings.gpu_memory_bytes)!r}", flush=True)
     return 0
 
 

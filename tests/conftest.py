@@ -8,16 +8,16 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.serving import Server, serving
+from tests.serving import PICTURE_MODELS, Server, serving
 
 os.environ |= {"BENTOML_DO_NOT_TRACK": "True", "ORT_DISABLE_TELEMETRY": "1"}
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One real server for the whole run, with both classifiers that the package index has."""
+    """One real server for the whole run, with every picture model that the package index has."""
     log = tmp_path_factory.mktemp("server") / "log"
-    with serving(log, {"EKIBEN_MODELS": "efficientnet-lite0,efficientnet-lite2"}) as running:
+    with serving(log, {"EKIBEN_MODELS": ",".join(PICTURE_MODELS)}) as running:
         yield running
 
 
@@ -25,3 +25,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def http(server: Server) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=server.url, timeout=60) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def translation_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Another one, which translates both ways."""
+    log = tmp_path_factory.mktemp("translation-server") / "log"
+    with serving(log, {"EKIBEN_MODELS": "bergamot-tiny-en-pt,bergamot-tiny-pt-en"}) as running:
+        yield running

@@ -19,6 +19,15 @@ import psutil
 ROOT = Path(__file__).parents[1]
 START_SECONDS = 60.0
 
+PICTURE_MODELS = (
+    "efficientnet-lite0",
+    "efficientnet-lite2",
+    "ssd-mobilenet-v2",
+    "centerface",
+    "multistyle26",
+    "magenta-arbitrary",
+)
+
 
 @dataclass(frozen=True)
 class Server:

@@ -31,7 +31,7 @@ def workers() -> int:
 
 def pixels(data: bytes) -> Pixels:
     """JPEG → uint8 `[size, size, 3]`."""
-    return MODEL.crop(decode(data, field="image", limits=LIMITS, short_side=MODEL.crop.resize))
+    return MODEL.crop(decode(data, field="image", limits=LIMITS, resampled=MODEL.crop.resampled).image)
 
 
 def answer(scores: NDArray[np.float32]) -> list[dict[str, str | float]]:

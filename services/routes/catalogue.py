@@ -7,8 +7,9 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel, ConfigDict
 
-from models import find_model, task_of
+from models import TASKS, find_model, task_of
 from models.model import Model
+from models.task import Listing
 from services.documentation import problem_responses
 from services.engine import Engine
 
@@ -65,6 +66,24 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
     async def show_model(id: str) -> ModelDetail:
         return detail(engine, find_model(id))
 
+    for task in TASKS.values():
+        for listing in task.listings:
+            _add_listing(app, listing)
+
+
+def _add_listing(app: FastAPI, listing: Listing) -> None:
+    async def show() -> list[Any]:
+        return list(listing.entries)
+
+    entry = type(listing.entries[0])
+    app.add_api_route(
+        f"/v1/{listing.name}",
+        show,
+        tags=["models"],
+        summary=listing.title,
+        response_model=list[entry],  # type: ignore[valid-type]
+    )
+
 
 def summary(engine: Engine, model: Model) -> ModelSummary:
     return ModelSummary(**_facts(engine, model))
@@ -102,7 +121,7 @@ def _facts(engine: Engine, model: Model) -> dict[str, Any]:
         "created": runner.manifest.created,
         "owned_by": "ekiben",
         "task": task.name,
-        "default": model is engine.choose(task, None),
+        "default": model is engine.candidates(task, None)[0],
         "title": model.title,
         "provider": runner.provider,
     }

@@ -67,7 +67,8 @@ class TranscriptionRoute:
     async def _answer(self, http: HttpRequest, held: ExitStack) -> Response:
         record = Record.of(http.scope)
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
-        self._engine.runner(self._choose(None, record)).check_capacity()
+        self._engine.check_capacity(self._engine.candidates(self._native, None))
+        self._choose(None, record)
         parts = await self._read(http, deadline, held.enter_context(self._memory.share()))
         try:
             parameters = TranscriptionParameters.model_validate(parts.parameters)
@@ -81,7 +82,7 @@ class TranscriptionRoute:
 
     def _choose(self, id: str | None, record: Record) -> Model:
         record.model = record.provider = ""  # of an earlier choice, where this one fails
-        model = self._engine.choose(self._native, None if id == ALIAS else id)
+        model = self._engine.candidates(self._native, None if id == ALIAS else id)[0]
         record.model, record.provider = model.id, self._engine.runner(model).provider
         return model
 

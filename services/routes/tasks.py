@@ -22,6 +22,7 @@ from services import bodies, forms
 from services.documentation import task_documentation
 from services.edge import Record
 from services.engine import Engine
+from services.negotiation import negotiate
 from services.problems import error_response, invalid_fields
 
 THREAD_BYTES = 100_000
@@ -66,29 +67,34 @@ class TaskRoute:
     async def handle(self, http: HttpRequest) -> Response:
         record = Record.of(http.scope)
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
-        # Refused before the body is read, where the query or the default already names the model.
-        self._engine.runner(self._choose(http.query_params.get("model"), record)).check_capacity()
+        media_type = negotiate(http.headers.get("accept", ""), self._task.media_types)
+        # Refused before the body is read, where no model that may be meant has room.
+        candidates = self._engine.candidates(self._task, http.query_params.get("model"))
+        self._engine.check_capacity(candidates)
+        self._note(candidates[0], record)
         with self._memory.share() as share:
             parts = await self._read(http, deadline, share)
-            return await self._answer_parts(http, parts, record, deadline)
+            record.model = record.provider = ""  # the parameters may say otherwise, or be wrong
+            request = self._request(parts, media_type)
+            candidates = self._engine.candidates(self._task, request.parameters.model)
+            model = candidates[0] if request.parameters.model else self._task.choose(candidates, request)
+            self._note(model, record)
+            async with cancelled_when_client_goes(http):
+                answer = await self._engine.answer(
+                    self._task, model, request, deadline=deadline, timings=record.timings
+                )
+        return self._respond(answer)
 
-    async def _answer_parts(self, http: HttpRequest, parts: forms.Parts, record: Record, deadline: float) -> Response:
+    def _request(self, parts: forms.Parts, media_type: str) -> Request[Any]:
         try:
             parameters = self._task.parameters.model_validate(parts.parameters)
         except ValidationError as error:
             raise invalid_fields(error) from None
-        model = self._choose(parameters.model, record)
-        request = Request(parts.media, parameters, self._engine.settings.limits, http.headers.get("accept", "*/*"))
-        async with cancelled_when_client_goes(http):
-            answer = await self._engine.answer(self._task, model, request, deadline=deadline, timings=record.timings)
-        return self._respond(answer)
+        return Request(parts.media, parameters, self._engine.settings.limits, media_type, parts.texts)
 
-    def _choose(self, id: str | None, record: Record) -> Model:
-        record.model = record.provider = ""  # of an earlier choice, where this one fails
-        model = self._engine.choose(self._task, id)
-        runner = self._engine.runner(model)
-        record.model, record.provider = model.id, runner.provider
-        return model
+    def _note(self, model: Model, record: Record) -> None:
+        record.provider = self._engine.runner(model).provider
+        record.model = model.id
 
     async def _read(self, http: HttpRequest, deadline: float, share: bodies.Share) -> forms.Parts:
         limits = self._engine.settings.limits

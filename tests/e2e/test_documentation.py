@@ -18,7 +18,15 @@ EVERY_ERROR = {"400", "404", "413", "415", "422", "429", "503", "504"}
 STATUSES = {
     ("/v1/models", "get"): {"200", "503"},
     ("/v1/models/{id}", "get"): {"200", "404", "503"},
+    ("/v1/styles", "get"): {"200"},
     (ROUTE, "post"): {"200"} | EVERY_ERROR,
+    ("/v1/object-detection", "post"): {"200"} | EVERY_ERROR,
+    ("/v1/face-detection", "post"): {"200"} | EVERY_ERROR,
+    ("/v1/style-transfer", "post"): {"200", "406"} | EVERY_ERROR,
+    ("/v1/translation", "post"): {"200"} | EVERY_ERROR,
+    ("/translate", "post"): {"200"} | EVERY_ERROR - {"422"},
+    ("/detect", "post"): {"200"} | EVERY_ERROR - {"422"},
+    ("/languages", "get"): {"200"},
     ("/livez", "get"): {"200", "503"},
     ("/readyz", "get"): {"200", "503"},
     ("/metrics", "get"): {"200"},
@@ -104,26 +112,52 @@ def test_errors_are_described_as_problems_as_they_are(http: httpx.Client, docume
     assert Problem.model_validate_json(actual.content, strict=True).errors[0].field == "top_k"
 
 
-def test_a_task_describes_its_three_forms_and_its_parameters(document: dict[str, Any]) -> None:
-    operation = document["paths"][ROUTE]["post"]
+PARAMETERS = {
+    ROUTE: {"model", "top_k", "function_to_apply"},
+    "/v1/object-detection": {"model", "threshold", "max_detections"},
+    "/v1/face-detection": {"model", "threshold"},
+    "/v1/style-transfer": {"model", "style", "strength", "max_side"},
+}
+
+
+@pytest.mark.parametrize("route", PARAMETERS)
+def test_a_task_describes_its_three_forms_and_its_parameters(document: dict[str, Any], route: str) -> None:
+    operation = document["paths"][route]["post"]
     forms = operation["requestBody"]["content"]
     assert set(forms) == {"image/jpeg", "image/png", "image/webp", "multipart/form-data", "application/json"}
     parameters = {each["name"] for each in operation["parameters"] if each["in"] == "query"}
-    assert parameters == {"model", "top_k", "function_to_apply"}
-    assert set(forms["multipart/form-data"]["schema"]["properties"]) == parameters | {"image"}
+    assert parameters == PARAMETERS[route]
+    others = {"style_image"} if route == "/v1/style-transfer" else set()
+    assert set(forms["multipart/form-data"]["schema"]["properties"]) == parameters | {"image"} | others
     envelope = forms["application/json"]["schema"]["properties"]
     assert set(envelope) == {"inputs", "parameters"}
-    assert set(envelope["parameters"]["properties"]) == parameters
+    assert set(envelope["parameters"]["properties"]) == parameters | others
     assert "X-Request-Timeout-Ms" in {each["name"] for each in operation["parameters"] if each["in"] == "header"}
 
 
-def test_the_example_is_a_real_answer(http: httpx.Client, document: dict[str, Any]) -> None:
-    success = document["paths"][ROUTE]["post"]["responses"]["200"]
+# what the example is an answer to
+EXAMPLES = {
+    ROUTE: ("chelsea", {"top_k": 3}),
+    "/v1/object-detection": ("coffee", {}),
+    "/v1/face-detection": ("astronaut", {}),
+}
+
+
+@pytest.mark.parametrize("route", EXAMPLES)
+def test_the_example_is_a_real_answer(http: httpx.Client, document: dict[str, Any], route: str) -> None:
+    success = document["paths"][route]["post"]["responses"]["200"]
     example = success["content"]["application/json"]["example"]
-    response = http.post(ROUTE, content=photograph("chelsea"), params={"top_k": len(example)})
+    name, parameters = EXAMPLES[route]
+    response = http.post(route, content=photograph(name), params=parameters)
     assert [{**each, "score": round(each["score"], 4)} for each in response.json()] == example
     assert set(success["headers"]) == {"X-Request-Id", "X-Ekiben-Model", "X-Ekiben-Provider", "Server-Timing"}
     assert all(name in response.headers for name in success["headers"])
+
+
+def test_a_picture_is_described_as_the_media_types_that_it_can_have(document: dict[str, Any]) -> None:
+    success = document["paths"]["/v1/style-transfer"]["post"]["responses"]["200"]
+    assert list(success["content"]) == ["image/png", "image/jpeg", "image/webp"]
+    assert set(success["headers"]) == {"X-Request-Id", "X-Ekiben-Model", "X-Ekiben-Provider", "Server-Timing"}
 
 
 class Links(HTMLParser):

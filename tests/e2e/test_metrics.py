@@ -9,6 +9,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.checks import ROUTE, photograph
+from tests.serving import PICTURE_MODELS
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 CHELSEA = photograph()
@@ -91,10 +92,10 @@ def key(reason: str) -> tuple[str, frozenset[tuple[str, str]]]:
 def test_the_provider_in_use_and_the_queue_are_gauges(http: httpx.Client) -> None:
     assert http.post(ROUTE, content=CHELSEA).status_code == 200
     series = read(http)
-    for model in ("efficientnet-lite0", "efficientnet-lite2"):
+    for model in PICTURE_MODELS:
         labels = {"model": model, "provider": "CPUExecutionProvider", "precision": "float32"}
         assert value(series, "ekiben_provider", **labels) == 1
-    assert value(series, "ekiben_provider") == 2
+    assert value(series, "ekiben_provider") == len(PICTURE_MODELS)
     assert value(series, "ekiben_queue_cost", model="efficientnet-lite0") == 0
     assert value(series, "ekiben_batch_size_count", model="efficientnet-lite0") >= 1
 

@@ -73,8 +73,9 @@ async def stop_under_load(server: Server) -> Counter[str]:
 
 
 @pytest.mark.parametrize("time_of", range(TIMES))
-def test_sigterm_under_load_loses_no_request(tmp_path: Path, time_of: int) -> None:
-    with serving(tmp_path / "log", {"EKIBEN_DRAIN_SECONDS": "0.5"}) as server:
+@pytest.mark.parametrize("placement", ["embedded", "services"])
+def test_sigterm_under_load_loses_no_request(tmp_path: Path, placement: str, time_of: int) -> None:
+    with serving(tmp_path / "log", {"EKIBEN_DRAIN_SECONDS": "0.5", "EKIBEN_RUNNERS": placement}) as server:
         seen = asyncio.run(stop_under_load(server))
         assert server.process.wait(20) == 0
     assert set(seen) == {"200", "refused"}, seen

@@ -22,7 +22,7 @@ def camera_jpeg(name: str) -> bytes:
 @pytest.mark.parametrize("name", list(photographs.FILES))
 def test_scores_of_a_12_megapixel_picture_stay_within_two_hundredths(http: httpx.Client, name: str) -> None:
     data = camera_jpeg(name)
-    whole = photographs.encoded(decode(data, field="image", limits=Limits()), "PNG")
+    whole = photographs.encoded(decode(data, field="image", limits=Limits()).image, "PNG")
     drafted, exact = (
         {each["label"]: each["score"] for each in http.post("/v1/image-classification", content=body).json()}
         for body in (data, whole)
@@ -31,7 +31,7 @@ def test_scores_of_a_12_megapixel_picture_stay_within_two_hundredths(http: httpx
 
 
 def test_two_and_a_half_times_the_target_remains() -> None:
-    image = decode(camera_jpeg("coffee"), field="image", limits=Limits(), short_side=LITE0.crop.resize)
-    assert image.size == (1000, 750)
+    picture = decode(camera_jpeg("coffee"), field="image", limits=Limits(), resampled=LITE0.crop.resampled)
+    assert picture.image.size == (1000, 750) and picture.size == (4000, 3000)
     small = photographs.encoded(photographs.rgb("coffee").resize((1270, 1270)), "JPEG")
-    assert decode(small, field="image", limits=Limits(), short_side=LITE0.crop.resize).size == (1270, 1270)
+    assert decode(small, field="image", limits=Limits(), resampled=LITE0.crop.resampled).image.size == (1270, 1270)

@@ -8,7 +8,10 @@ in order while others still run. Neither adds anything to `services`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import threading
+import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,6 +172,27 @@ async def test_an_error_in_the_conversation_is_the_answer(engines: Callable[...,
     with pytest.raises(InvalidInput, match="not to my taste"):
         await ask(engine, Doubling(refuse), b"\1")
     assert await ask(engine, Doubling(), b"\1\2") == [2, 4]
+
+
+async def test_a_refused_request_is_no_work_for_the_garbage_collector(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.ONE_SHOT)
+    left: list[weakref.ref[InvalidInput]] = []
+
+    def watched(error: InvalidInput) -> InvalidInput:
+        left.append(weakref.ref(error))
+        return error
+
+    def refuse() -> None:
+        raise watched(InvalidInput.of("numbers", "are not to my taste"))
+
+    gc.disable()
+    try:
+        with contextlib.suppress(InvalidInput):
+            await ask(engine, Doubling(refuse), b"1")
+        await engine.stop()  # its threads have put down what they held
+        assert left[0]() is None
+    finally:
+        gc.enable()
 
 
 async def test_a_deadline_that_passes_while_decoding_is_answered_and_nothing_runs(

@@ -6,15 +6,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from models.model import Graph, Tensor
 from services.session import (
     CPU,
+    CUDA,
+    CUDA_OPTIONS,
     DeviceUnavailable,
     Session,
     _cgroup_quota,
     _driver_present,
+    _providers,
     available_cpus,
     require_device,
 )
@@ -26,6 +30,18 @@ GRAPH = tiny.ONE_SHOT.graph
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tiny.tiny_export(tiny.tiny_model(tiny.ONE_SHOT), tmp_path).graph(GRAPH)
+
+
+def test_memory_of_a_large_run_goes_back_to_the_system(path: Path) -> None:
+    session = Session(path, GRAPH, device="cpu", threads=1)
+    this_process = psutil.Process()
+    large, small = (np.ones((1, length), np.float32) for length in (50_000_000, 1))
+    session.run({"numbers": small})  # what the first run takes is kept
+    session.run({"numbers": large})
+    held = this_process.memory_info().rss
+    [doubled] = session.run({"numbers": small}, give_back=True)
+    assert (doubled == 2).all()
+    assert this_process.memory_info().rss < held - 150_000_000
 
 
 def test_a_session_names_the_provider_that_it_has(path: Path) -> None:
@@ -41,6 +57,12 @@ def test_cuda_is_refused_where_the_session_would_run_on_the_cpu(path: Path) -> N
         Session(path, GRAPH, device="cuda", threads=1)
     with pytest.raises(DeviceUnavailable, match="EKIBEN_DEVICE=cuda"):
         require_device("cuda")
+
+
+@pytest.mark.parametrize(("bound", "option"), [(None, {}), (2_000_000_000, {"gpu_mem_limit": "2000000000"})])
+def test_a_session_asks_for_no_more_of_its_card_than_it_may(bound: int | None, option: dict[str, str]) -> None:
+    assert _providers("cuda", bound) == [(CUDA, CUDA_OPTIONS | option), CPU]
+    assert _providers("cpu", bound) == [CPU]
 
 
 def test_other_devices_need_no_proof() -> None:

@@ -15,16 +15,18 @@ from hypothesis import strategies as st
 from models.model import Stepwise
 from models.task import Item
 from services.session import Session
-from services.stepwise import Batch, Row, StepwiseModel
+from services.stepwise import Batch, Row, RunsGraph, StepwiseModel
 from tests.service import tiny_models as tiny
 
 
-def load(protocol: Stepwise, folder: Path) -> StepwiseModel:
+def load(
+    protocol: Stepwise, folder: Path, hinder: Callable[[RunsGraph], RunsGraph] = lambda decoder: decoder
+) -> StepwiseModel:
     export = tiny.tiny_export(tiny.tiny_model(protocol), folder)
     encoder, decoder = (
         Session(export.graph(graph), graph, device="cpu", threads=1) for graph in (protocol.encoder, protocol.decoder)
     )
-    return StepwiseModel(protocol, encoder, decoder)
+    return StepwiseModel(protocol, encoder, hinder(decoder))
 
 
 @pytest.fixture(scope="module")

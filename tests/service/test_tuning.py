@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.model import OneShot, Stepwise
 from services import tuning
@@ -20,6 +22,49 @@ def test_a_measurement_is_kept_and_read(tmp_path: Path) -> None:
     assert measured.workers * measured.threads == available_cpus()
     assert measured.max_batch <= model.max_batch
     assert tuning.arrangement(model, export, "cpu") == measured
+
+
+@pytest.mark.parametrize(
+    ("usual", "other", "winner"),
+    [
+        ([10.0, 10.2, 10.1], [9.9, 9.6, 9.8], "usual"),  # as good as equal
+        ([10.0, 10.2, 10.1], [9.0, 9.1, 9.2], "other"),
+        ([30.0, 10.0, 45.0], [12.0, 12.1, 12.2], "usual"),  # the usual had a busy neighbour twice
+        ([10.0, 10.2, 10.1], [30.0, 9.0, 45.0], "other"),  # and here the other
+        ([10.0], [10.0], "usual"),
+    ],
+)
+def test_the_usual_stays_unless_another_is_clearly_cheaper(usual: list[float], other: list[float], winner: str) -> None:
+    assert tuning.clear_winner({"usual": usual, "other": other}, 1.05) == winner
+
+
+@given(
+    costs=st.lists(st.floats(1, 100), min_size=1, max_size=5),
+    interference=st.lists(st.lists(st.floats(0, 1000), min_size=1, max_size=4), min_size=5, max_size=5),
+)
+def test_what_neighbours_take_changes_no_choice(costs: list[float], interference: list[list[float]]) -> None:
+    quiet = {place: [cost] for place, cost in enumerate(costs)}
+    busy = {place: [cost, *(cost + more for more in interference[place])] for place, cost in enumerate(costs)}
+    winner = tuning.clear_winner(quiet, 1.05)
+    assert winner == tuning.clear_winner(busy, 1.05)
+    assert costs[winner] < min(costs) * 1.05
+    assert all(cost >= min(costs) * 1.05 for cost in costs[:winner])
+
+
+@pytest.mark.parametrize(
+    ("all_cores", "one", "winner"),
+    [
+        ([9.0, 9.1, 9.3], [12.0, 12.1, 12.4], 4),
+        ([12.5, 12.6, 12.8], [12.0, 12.1, 12.4], 4),  # never were all cores free
+        ([16.0, 30.0, 40.0], [12.0, 30.0, 41.0], 4),  # one thread found a quiet moment
+        ([12.0, 40.0, 41.0], [12.0, 12.1, 12.2], 4),  # it had a neighbour's core to itself
+        ([0.3, 0.31, 0.4], [0.1, 0.1, 0.2], 1),
+    ],
+)
+def test_a_lone_item_has_all_cores_unless_one_is_clearly_faster(
+    all_cores: list[float], one: list[float], winner: int
+) -> None:
+    assert tuning.lone_winner({4: all_cores, 1: one}) == winner
 
 
 def test_a_machine_that_was_not_measured_takes_what_is_usual(tmp_path: Path) -> None:

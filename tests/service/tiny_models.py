@@ -97,6 +97,16 @@ model (float[batch, length] numbers) => (float[batch, length] doubled) <float tw
     doubled = Mul(numbers, two)
 }}"""
 
+# Its second graph finds the factor that the first one multiplies by.
+SCALER = f"""{HEADER}
+model (float[batch, length] numbers, float[batch, 1] factor) => (float[batch, length] scaled) {{
+    scaled = Mul(numbers, factor)
+}}"""
+FACTOR = f"""{HEADER}
+factor (float[batch, 3] numbers) => (float[batch, 1] factor) <int64[1] last = {{1}}> {{
+    factor = ReduceSum<keepdims = 1>(numbers, last)
+}}"""
+
 CACHE = Stepwise(
     encoder=Graph(
         "encoder", (Tensor("features", "float32", ("batch", 3)),), (Tensor("memory", "float32", ("batch", 3)),)
@@ -152,10 +162,22 @@ ONE_SHOT = OneShot(
     )
 )
 
+TWO_GRAPHS = OneShot(
+    Graph(
+        "model",
+        (Tensor("numbers", "float32", ("batch", "length")), Tensor("factor", "float32", ("batch", 1))),
+        (Tensor("scaled", "float32", ("batch", "length")),),
+    ),
+    others=(
+        Graph("factor", (Tensor("numbers", "float32", ("batch", 3)),), (Tensor("factor", "float32", ("batch", 1)),)),
+    ),
+)
+
 TEXTS = {
     id(CACHE): {"encoder": CACHE_ENCODER, "decoder": CACHE_DECODER},
     id(STATE): {"encoder": STATE_ENCODER, "decoder": STATE_DECODER},
     id(ONE_SHOT): {"model": DOUBLER},
+    id(TWO_GRAPHS): {"model": SCALER, "factor": FACTOR},
 }
 
 
@@ -205,16 +227,18 @@ def tiny_export(model: Model, folder: Path) -> Export:
 
 @dataclass
 class Greedy:
-    """The likeliest token until the end token or `most` tokens; `fail_at` makes it raise at that token."""
+    """The likeliest token until the end token or `most` tokens; `fail_at` makes it raise at that token, or at -1
+    in its result."""
 
     prompt: Sequence[int] = (1,)
     most: int = 6
     fail_at: int | None = None
     tokens: list[int] = field(default_factory=list)
+    fault: type[BaseException] = ArithmeticError
 
     def choose(self, logits: Array) -> int | None:
         if len(self.tokens) == self.fail_at:
-            raise ArithmeticError("this row is at fault")
+            raise self.fault("this row is at fault")
         token = int(np.argmax(logits[-1]))
         if token == END or len(self.tokens) == self.most:
             return None
@@ -222,6 +246,8 @@ class Greedy:
         return token
 
     def result(self) -> list[int]:
+        if self.fail_at == -1:
+            raise self.fault("this row is at fault")
         return self.tokens
 
 

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from exporters.efficientnet_lite import STAGES, ConvUnit, EfficientNetLite, build, load, rename
+from exporters.efficientnet_lite import STAGES, EfficientNetLite, build, load, rename
+from exporters.mobilenet import ConvUnit
 from exporters.reference import picture_batches
 from exporters.sources import fetch_member
 from models.image_classification import ImageClassification, ImageClassifier

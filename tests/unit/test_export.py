@@ -10,6 +10,7 @@ from pathlib import Path
 import bentoml
 import numpy as np
 import onnx
+import onnx.parser
 import pytest
 import torch
 from bentoml._internal.configuration.containers import BentoMLContainer
@@ -17,7 +18,7 @@ from bentoml._internal.models.model import ModelStore
 from torch import Tensor, nn
 
 from exporters.errors import ProofFailed
-from exporters.export import OPSET, compare, find, prove, trace, version_of
+from exporters.export import OPSET, _sources, compare, find, prove, version_of, write
 from exporters.reference import Inputs, Reference, picture_batches
 from models.manifest import Manifest, declaration_digest
 from models.model import BATCH, Graph, Model, OneShot, PackageMember
@@ -71,7 +72,7 @@ class Mean(nn.Module):
 def traced(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export of `Mean`."""
     path = tmp_path_factory.mktemp("traced") / GRAPH.file
-    trace(reference(Mean()), path)
+    write(reference(Mean()), path)
     return path
 
 
@@ -181,3 +182,50 @@ def test_pictures_to_compare_on_are_the_same_each_time_and_unlike_each_other() -
     assert five.shape == (5, 20, 30, 3) and one.shape == (1, 20, 30, 3) and five.dtype == one.dtype == np.uint8
     assert len({picture.tobytes() for picture in (*five, *one)}) == 6
     np.testing.assert_array_equal(five, picture_batches((20, 30, 3))[0][0])
+
+
+def names(modules: set[str]) -> set[str]:
+    return {path.stem for path in _sources(modules)}
+
+
+def test_a_version_depends_on_the_files_of_the_architecture_and_of_what_it_imports() -> None:
+    shared = {"reference", "sources", "errors"}
+    assert names({"exporters.ssd_mobilenet"}) == {"ssd_mobilenet", "coco", "mobilenet", "tensorflow_graph"} | shared
+    assert names({"exporters.magenta"}) == {"magenta", "onnx_network"} | shared
+    assert names({"exporters.export"}) >= {"export", "errors", "reference"}
+    assert all(path.is_file() for path in _sources({"exporters.centerface"}))
+
+
+MEAN = """<ir_version: 10, opset_import: ["" : 18]>
+model (float[batch, length, 3] samples) => (float[batch, 3] score) <int64[1] axis = {1}> {
+    score = ReduceMean<keepdims = 0>(samples, axis)
+}"""
+
+
+def finished(original: Callable[..., list[np.ndarray]] | None) -> Reference:
+    return Reference(GRAPH, onnx.parser.parse_model(MEAN), cases(), original)
+
+
+def test_a_finished_graph_is_kept_as_it_is_and_compared_with_its_original(store: ModelStore) -> None:
+    manifest = prove(MODEL, [finished(lambda samples: [samples.mean(1)])])
+    assert len(manifest.comparisons) == 2 and manifest.max_difference <= 1e-6
+    [stored] = Path(bentoml.models.get("tiny:latest").path).glob("*.onnx")
+    assert onnx.load(stored).SerializeToString() == onnx.parser.parse_model(MEAN).SerializeToString()
+
+
+def test_a_finished_graph_that_differs_from_its_original_is_refused(store: ModelStore) -> None:
+    with pytest.raises(ProofFailed, match=r"'score': 0\.5"):
+        prove(MODEL, [finished(lambda samples: [samples.mean(1) + np.float32(0.5)])])
+    assert store.list() == []
+
+
+def test_a_finished_graph_needs_an_original() -> None:
+    with pytest.raises(ValueError, match="nothing says what model has to equal"):
+        finished(None)
+
+
+def test_where_there_is_an_original_the_module_is_compared_with_that(traced: Path) -> None:
+    near = Reference(GRAPH, Mean().eval(), cases(), lambda samples: [samples.mean(1) + np.float32(0.01)])
+    assert compare(near, traced, 0.02)[0].max_difference["score"] == pytest.approx(0.01, abs=1e-5)
+    with pytest.raises(ProofFailed):
+        compare(near, traced, 0.005)

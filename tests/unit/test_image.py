@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import BudgetExceeded, InvalidInput
-from models.image import CentreCrop, Pixels, decode
+from models.image import Pixels, decode
 from models.image_classification import ImageClassification
 from models.limits import Limits
+from models.views import CentreCrop
 from tests.photographs import encoded
 from tests.serving import ROOT
 
@@ -38,7 +39,7 @@ Samples = NDArray[np.uint16]
 
 
 def decoded(data: bytes, limits: Limits = LIMITS) -> Pixels:
-    image = decode(data, field="image", limits=limits)
+    image = decode(data, field="image", limits=limits).image
     assert image.mode == "RGB"
     return np.asarray(image)
 
@@ -291,7 +292,7 @@ def decodes_or_is_refused(data: bytes) -> None:
     """Whatever the bytes are: an RGB picture within the budget, or an error of ours about this field."""
     refusal = ""
     try:
-        image = decode(data, field="photo", limits=LIMITS)
+        image = decode(data, field="photo", limits=LIMITS).image
     except (InvalidInput, BudgetExceeded) as error:
         refusal = str(error)
     if refusal:
@@ -378,6 +379,7 @@ CROPS = sorted({model.crop for model in ImageClassification.models}, key=repr)
 @pytest.mark.parametrize("crop", CROPS, ids=lambda crop: f"{crop.resize} to {crop.size}")
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (1, 10_000), (10_000, 1), (2, 3), (999, 1000)])
 def test_a_crop_is_the_declared_square_whatever_the_picture(crop: CentreCrop, width: int, height: int) -> None:
-    pixels = crop(decode(encoded(Image.new("RGB", (width, height), (9, 99, 199)), "PNG"), field="image", limits=LIMITS))
+    data = encoded(Image.new("RGB", (width, height), (9, 99, 199)), "PNG")
+    pixels = crop(decode(data, field="image", limits=LIMITS).image)
     assert pixels.shape == (crop.size, crop.size, 3) and pixels.dtype == np.uint8
     np.testing.assert_array_equal(pixels, np.broadcast_to((9, 99, 199), pixels.shape))

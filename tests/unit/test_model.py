@@ -39,8 +39,12 @@ def test_every_model_is_found_by_its_id_and_knows_its_task() -> None:
     assert [task.name for task in TASKS.values()] == list(TASKS)
 
 
-def test_the_default_model_is_each_tasks_first() -> None:
-    assert default_models() == tuple(task.models[0] for task in TASKS.values())
+def test_the_models_served_by_default_are_the_first_of_each_task() -> None:
+    served = default_models()
+    for task in TASKS.values():
+        count = len(task.default_models)
+        assert task.default_models == task.models[:count] and count
+    assert served == tuple(model for task in TASKS.values() for model in task.default_models)
 
 
 def test_an_unknown_model_is_an_error_for_the_caller() -> None:

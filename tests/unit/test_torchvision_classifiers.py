@@ -22,12 +22,13 @@ from torch import nn
 
 from exporters import torchvision_classifier as exporter
 from exporters.errors import HashMismatch, SourceError
-from exporters.export import compare, trace
+from exporters.export import compare, write
 from exporters.reference import Reference, picture_batches
 from exporters.torchvision_import import torchvision
-from models.image import LARGEST_RESIZED_PIXELS, CentreCrop, Pixels
+from models.image import Pixels
 from models.image_classification import ImageClassification, ImageClassifier, imagenet_labels
 from models.model import TorchvisionWeights
+from models.views import LARGEST_RESIZED_PIXELS, CentreCrop
 
 MODELS = {model.id: model for model in ImageClassification.models if isinstance(model.source, TorchvisionWeights)}
 SOURCE = TorchvisionWeights("ResNet50_Weights.IMAGENET1K_V2")
@@ -80,7 +81,7 @@ def test_the_export_equals_torch_at_both_batch_sizes(id: str, tmp_path: Path) ->
         probabilities = reference.module(torch.from_numpy(reference.cases[0][0])).numpy()
     assert probabilities.max() > 0.1 and len(set(probabilities.argmax(1))) > 1, "equal outputs would prove nothing"
     np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-5)
-    trace(reference, tmp_path / "model.onnx")
+    write(reference, tmp_path / "model.onnx")
     comparisons = compare(reference, tmp_path / "model.onnx", model.tolerance)
     assert model.tolerance <= 1e-4 and [each.inputs["image"][0] for each in comparisons] == [5, 1]
 

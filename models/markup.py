@@ -1,0 +1,95 @@
+"""HTML whose text is to be translated: tags inside a sentence become single characters that nothing else uses."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+FIRST_STAND_IN = 0xF0000
+STAND_INS = 0xFFFD
+"""A plane of Unicode for private use."""
+
+# Nothing here looks past the next < (comments: the next comment), so however broken markup is it is read once.
+_MARKUP = re.compile(
+    r"""
+      <!--(?:(?!<!--).)*?-->
+    | <[!?][^<>]*>
+    | </?([A-Za-z][^\s<>/]*)(?:[^<>"']|"[^<"]*"|'[^<']*')*>
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+_STAND_IN = re.compile("[\U000f0000-\U000ffffd]")
+
+INLINE = re.compile(
+    "a|abbr|b|bdi|bdo|cite|code|data|del|dfn|em|font|i|img|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|sub|"
+    "sup|time|tt|u|var|wbr"
+)
+VERBATIM = re.compile("code|kbd|math|pre|samp|script|style|svg|textarea|var")
+"""What is between these tags is no prose."""
+
+
+@dataclass
+class Run:
+    """Text between two block tags, with a stand-in for each inline tag; or mere markup."""
+
+    pieces: list[str] = field(default_factory=list)
+    is_prose: bool = True
+    stand_ins: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def add(self, text: str) -> None:
+        self.pieces.append(_STAND_IN.sub("", html.unescape(text)))  # stand-ins that are not ours go
+
+    def stand_in(self, markup: str) -> None:
+        character = chr(FIRST_STAND_IN + len(self.stand_ins))
+        self.stand_ins[character] = markup
+        self.pieces.append(character)
+
+    def restore(self, translated: str) -> str:
+        """The translation as HTML again."""
+        return _STAND_IN.sub(lambda match: self.stand_ins[match[0]], html.escape(translated, quote=False))
+
+
+def runs(document: str) -> Iterator[Run]:
+    """The document in pieces of prose and markup, in order."""
+    run = Run()
+    at = 0
+    while found := _MARKUP.search(document, at):
+        run.add(document[at : found.start()])
+        name = (found[1] or "").lower()
+        opens = found[0][1] != "/"
+        end = _end_of_verbatim(document, name, found.end()) if VERBATIM.fullmatch(name) and opens else found.end()
+        markup = document[found.start() : end]
+        if INLINE.fullmatch(name) and len(run.stand_ins) < STAND_INS:
+            run.stand_in(markup)
+        else:
+            yield run
+            yield Run([markup], False)
+            run = Run()
+        at = end
+    run.add(document[at:])
+    yield run
+
+
+def _end_of_verbatim(document: str, name: str, start: int) -> int:
+    closing = re.compile(rf"</{name}\s*>", re.IGNORECASE).search(document, start)
+    return closing.end() if closing else len(document)
+
+
+def without_edges(text: str) -> tuple[str, str, str]:
+    """A sentence without the tags that it begins and ends with: before, the sentence, after."""
+    begin, end = 0, len(text)
+    while begin < end and _is_edge(text[begin]):
+        begin += 1
+    while begin < end and _is_edge(text[end - 1]):
+        end -= 1
+    return text[:begin], text[begin:end], text[end:]
+
+
+def _is_edge(character: str) -> bool:
+    return character.isspace() or bool(_STAND_IN.match(character))

@@ -1,0 +1,147 @@
+"""What comes through a translation unharmed: addresses, placeholders, tags, and what the vocabulary does not know.
+
+A protected span is replaced by a short name like `X1`, which translators copy as they copy the names of things, and
+put back afterwards. Whether it was copied is checked, never assumed.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+Span = tuple[int, int]
+
+MOST_NAMES = 9
+"""A sentence of more names than this is more names than sentence."""
+
+_PROTECTED = re.compile(
+    r"""
+      (?:https?://|ftp://|www\.)[^\s<>"]{0,2000}[^\s<>"'.,;:!?)\]}…]      # an address, without the full stop after it
+    | (?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+             # e-mail
+    | </?[A-Za-z][^<>]{0,1000}>                                           # <tag/>
+    | \{\{[^{}]{0,100}\}\} | \$?\{[^{}]{0,100}\}                          # {{name}}, ${name}, {name}
+    | (?<![\d%])%(?:\(\w{1,100}\)|\d{1,2}\$)?[-+\#0]?\d{0,3}(?:\.\d{1,3})?[sdifuxXeEgGc]\b     # %s, %(name)d, %1$s
+    | `[^`]{1,200}`                                                       # `code`
+    | (?<!\w)[@\#]\w{1,100}                                               # @name, #subject
+    | \S{100,}                                                            # no word of any language
+    """,
+    re.VERBOSE,
+)
+_NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_JOINER = "\u200d"
+_EMOJI_PARTS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
+_SWAPPED = str.maketrans(".,", ",.")
+
+
+def protected_spans(text: str) -> list[Span]:
+    """Where addresses, placeholders, tags and the like are."""
+    return [match.span() for match in _PROTECTED.finditer(text)]
+
+
+def number_spans(text: str) -> list[Span]:
+    return [match.span() for match in _NUMBER.finditer(text)]
+
+
+def whole_spans(text: str, places: Iterable[Span]) -> list[Span]:
+    """These places with what cannot be taken from them: the rest of the word, the number beside a symbol."""
+    spans = []
+    for begin, end in places:
+        while begin and _belongs(text[begin - 1], text[begin]):
+            begin -= 1
+        while end < len(text) and _belongs(text[end], text[end - 1]):
+            end += 1
+        spans.append((begin, end))
+    return spans
+
+
+def _belongs(outer: str, inner: str) -> bool:
+    if inner == _JOINER or unicodedata.category(outer).startswith("M") or outer in _EMOJI_PARTS:
+        return not outer.isspace()
+    return outer.isalnum() if inner.isalnum() else outer.isdigit()  # €5
+
+
+def united(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, those that overlap or touch as one."""
+    result: list[Span] = []
+    for begin, end in sorted(spans):
+        if result and begin <= result[-1][1]:
+            result[-1] = (result[-1][0], max(end, result[-1][1]))
+        else:
+            result.append((begin, end))
+    return result
+
+
+def numbers_kept(source: str, target: str) -> bool:
+    """Whether both hold the same numbers; the comma and the point may have changed roles."""
+    left = _NUMBER.findall(target)
+    for number in _NUMBER.findall(source):
+        written = next((each for each in (number, number.translate(_SWAPPED)) if each in left), None)
+        if written is None:
+            return False
+        left.remove(written)
+    return not left
+
+
+@dataclass(frozen=True)
+class _Name:
+    original: str
+    space_before: bool
+    space_after: bool
+
+
+@dataclass(frozen=True)
+class Masked:
+    """A text with names in the place of its protected spans."""
+
+    text: str
+    prefix: str
+    names: Sequence[_Name]
+
+    @property
+    def has_words(self) -> bool:
+        return any(character.isalpha() for character in self.unnamed(self.text))
+
+    def unnamed(self, text: str) -> str:
+        """A text without the names."""
+        return re.sub(rf"{self.prefix}\d+", " ", text)
+
+    def restore(self, translated: str, *, in_order: bool = False) -> str | None:
+        """The translation with the originals again, or None where a name is not there exactly once."""
+        pattern = re.compile(rf"( ?)\b{self.prefix}(\d+)\b( ?)")
+        found = [int(match[2]) for match in pattern.finditer(translated)]
+        if (found if in_order else sorted(found)) != list(range(1, len(self.names) + 1)):
+            return None
+
+        def original(match: re.Match[str]) -> str:
+            name = self.names[int(match[2]) - 1]
+            before, after = ("" if name.space_before else match[1], "" if name.space_after else match[3])
+            return before + name.original + after
+
+        return pattern.sub(original, translated)
+
+
+def mask(text: str, spans: Sequence[Span]) -> Masked:
+    """Put names in the place of spans, which are in order and apart; a space beside one that touches a word."""
+    prefix = next(letters for letters in _prefixes() if letters not in text)
+    names: list[_Name] = []
+    masked = ""
+    at = 0
+    for number, (begin, end) in enumerate(spans, 1):
+        masked += text[at:begin]
+        before = masked[-1:].isalnum()
+        after = text[end : end + 1].isalnum()
+        names.append(_Name(text[begin:end], before, after))
+        masked += f"{' ' * before}{prefix}{number}{' ' * after}"
+        at = end
+    return Masked(masked + text[at:], prefix, names)
+
+
+def _prefixes() -> Iterable[str]:
+    yield from "XZ"
+    yield from (a + b for a in "XZQ" for b in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
+    number = 0
+    while True:
+        yield f"X{number}Z"
+        number += 1

@@ -1,0 +1,48 @@
+"""Taking texts apart into sentences, so that what is between them comes through as it is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import sentencex
+
+_BREAKS = re.compile(r"([\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+)")
+
+_CLAUSE_ENDS = re.compile(r"(?<=[;:,.!?…)\]—–])\s+")
+_SPACES = re.compile(r"\s+")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A piece of a text: one sentence, or what lies between sentences."""
+
+    text: str
+    is_sentence: bool
+
+
+def parts(text: str, language: str, *, breaks: bool = True) -> Iterator[Part]:
+    """The text in pieces: joined again they are the text. With `breaks` a line break or a tab ends a sentence."""
+    for piece in _BREAKS.split(text) if breaks else [text]:
+        for sentence in sentencex.segment(language, piece) if piece.strip() else [piece]:
+            middle = sentence.strip()
+            before, _, after = sentence.partition(middle) if middle else (sentence, "", "")
+            for part in (Part(before, False), Part(middle, True), Part(after, False)):
+                if part.text:
+                    yield part
+
+
+def cut(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """A sentence in pieces that fit, cut where clauses end, else between words, else anywhere."""
+    if fits(text) or len(text) < 2:
+        return [text]
+    middle = len(text) / 2
+    for gaps in (_CLAUSE_ENDS, _SPACES):
+        # The gap nearest to the middle: halves are cut again where they do not fit yet.
+        found = [match.span() for match in gaps.finditer(text) if match.start() and match.end() < len(text)]
+        if found:
+            begin, end = min(found, key=lambda span: abs(span[0] + span[1] - 2 * middle))
+            return [*cut(text[:begin], fits), *cut(text[end:], fits)]
+    half = len(text) // 2
+    return [*cut(text[:half], fits), *cut(text[half:], fits)]

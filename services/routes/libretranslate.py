@@ -1,0 +1,237 @@
+"""LibreTranslate's dialect (https://libretranslate.com/docs): `/translate`, `/languages` and `/detect`."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import parse_qsl
+
+from fastapi import FastAPI
+from pydantic import BaseModel, ValidationError
+from starlette.requests import Request as HttpRequest
+from starlette.responses import JSONResponse, Response
+
+from models import TASKS, languages
+from models.errors import EkibenError, InvalidInput, MalformedBody, RetryableError, UnknownModel, UnsupportedMedia
+from models.limits import Limits
+from models.media import TEXT
+from models.task import Request
+from models.translation import Translation, TranslationParameters, languages_of
+from models.translators import Translator
+from services import bodies, forms
+from services.edge import Record
+from services.engine import Engine
+from services.problems import invalid_fields
+from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
+
+AUTO = "auto"
+FORM = "application/x-www-form-urlencoded"
+ERRORS = {
+    400: "The body is not well-formed, a field is missing, or a language is not served.",
+    404: "No model for translation is enabled.",
+    413: "Over a budget: characters, bytes.",
+    415: "The media type is not accepted.",
+    429: "Over capacity; `Retry-After` says when to come back.",
+    503: "Starting or draining; `Retry-After` says when to come back.",
+    504: "The deadline passed before the work could start.",
+}
+
+
+class Language(BaseModel):
+    code: str
+    name: str
+    targets: list[str]
+
+
+class Detection(BaseModel):
+    """`confidence` is in per cent."""
+
+    confidence: float
+    language: str
+
+
+class Translations(BaseModel):
+    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`."""
+
+    translatedText: str | list[str]  # noqa: N815 (the dialect's name)
+    detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
+
+
+Handler = Callable[[HttpRequest], Awaitable[Response]]
+
+
+def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
+    dialect = LibreTranslate(engine, memory)
+    routes: list[tuple[str, str, Handler, Any, str, list[str]]] = [
+        ("POST", "/translate", dialect.translate, Translations, "Translate", ["q", "source", "target", "format"]),
+        ("POST", "/detect", dialect.detect, list[Detection], "Which language a text is in", ["q"]),
+        ("GET", "/languages", dialect.languages, list[Language], "What is translated into what", []),
+    ]
+    for method, path, handle, answer, summary, fields in routes:
+        app.add_api_route(
+            path,
+            _in_the_dialects_words(handle),
+            methods=[method],
+            tags=["LibreTranslate"],
+            name=f"libretranslate{path.replace('/', '-')}",
+            summary=summary,
+            description='Errors are `{"error": "…"}`.',
+            response_model=None,
+            responses={200: {"model": answer}, **(_errors() if fields else {})},
+            openapi_extra={"requestBody": _request_body(fields)} if fields else None,
+        )
+
+
+def _errors() -> dict[int | str, dict[str, Any]]:
+    return {status: {"description": text} for status, text in ERRORS.items()}
+
+
+def _request_body(fields: list[str]) -> dict[str, Any]:
+    text = {"type": "string"}
+    properties = dict.fromkeys(fields, text) | {"q": {"anyOf": [text, {"type": "array", "items": text}]}}
+    required = [name for name in fields if name != "format"]
+    schema = {"schema": {"type": "object", "required": required, "properties": properties}}
+    return {"required": True, "content": dict.fromkeys(("application/json", FORM, "multipart/form-data"), schema)}
+
+
+def _in_the_dialects_words(handle: Handler) -> Handler:
+    async def answer(http: HttpRequest) -> Response:
+        try:
+            return await handle(http)
+        except EkibenError as error:
+            headers = {}
+            if isinstance(error, RetryableError):
+                headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+            status = 400 if isinstance(error, InvalidInput) else error.status
+            return JSONResponse({"error": error.detail}, status, headers)
+
+    return answer
+
+
+class LibreTranslate:
+    """The dialect's routes, over the task of translation."""
+
+    def __init__(self, engine: Engine, memory: bodies.BodyMemory) -> None:
+        self._engine = engine
+        self._memory = memory
+        self._task = next(task for task in TASKS.values() if isinstance(task, Translation))
+
+    @property
+    def _served(self) -> list[Translator]:
+        return [model for model in self._engine.settings.models if isinstance(model, Translator)]
+
+    async def languages(self, http: HttpRequest) -> Response:
+        targets: dict[str, list[str]] = {}
+        for model in self._served:
+            targets.setdefault(model.source_language, []).append(model.target_language)
+        known = [Language(code=code, name=languages.name(code), targets=into) for code, into in targets.items()]
+        return JSONResponse([each.model_dump() for each in known])
+
+    async def detect(self, http: HttpRequest) -> Response:
+        with self._memory.share() as share:
+            fields = await self._fields(http, share)
+            [text, *_] = _texts(fields)
+            return JSONResponse([self._detected(text).model_dump()])
+
+    async def translate(self, http: HttpRequest) -> Response:
+        record = Record.of(http.scope)
+        deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
+        if not self._served:
+            raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
+        with self._memory.share() as share:
+            fields = await self._fields(http, share)
+            texts, source = _texts(fields), _field(fields, "source")
+            request = Request(
+                {},
+                _parameters(
+                    src_lang=None if source == AUTO else source,
+                    tgt_lang=_field(fields, "target"),
+                    format=fields.get("format") or "text",
+                ),
+                self._engine.settings.limits,
+                texts={"inputs": texts},
+            )
+            model = self._task.choose(self._served, request)
+            record.provider, record.model = self._engine.runner(model).provider, model.id
+            async with cancelled_when_client_goes(http):
+                answers = await self._engine.answer(
+                    self._task, model, request, deadline=deadline, timings=record.timings
+                )
+        translated = [each.translation_text for each in answers]
+        detected = [self._detected(text).model_dump() for text in texts] if source == AUTO else []
+        several = isinstance(fields["q"], list)
+        document: dict[str, Any] = {"translatedText": translated if several else translated[0]}
+        if detected:
+            document["detectedLanguage"] = detected if several else detected[0]
+        return JSONResponse(document)
+
+    def _detected(self, text: str) -> Detection:
+        known = languages_of(self._served)
+        if not known:
+            raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
+        found = languages.detect(text, known)
+        return Detection(confidence=round(100 * found.confidence, 1), language=found.language or known[0])
+
+    async def _fields(self, http: HttpRequest, share: bodies.Share) -> dict[str, Any]:
+        """The fields of a request, in the query, JSON or a form; `q` may be a list."""
+        limits = self._engine.settings.limits
+        # A form may hold a byte as three characters.
+        budget = 3 * TEXT.max_bytes(limits) + forms.FORM_OVERHEAD_BYTES
+        body = await bodies.read_body(http.receive, http.headers, budget, share=share)
+        arguments = (http.headers.get("content-type", ""), body, limits)
+        fields = await asyncio.to_thread(_parse, *arguments) if len(body) > THREAD_BYTES else _parse(*arguments)
+        fields = {**_collected(http.query_params.multi_items()), **fields}
+        forms.check_characters("q", _texts(fields), limits)
+        return fields
+
+
+def _parse(header: str, body: bytes, limits: Limits) -> dict[str, Any]:
+    kind = forms.media_type(header)
+    if kind == "application/json":
+        return forms.json_object(body, limits)
+    if kind in (FORM, ""):
+        return _collected(_pairs(body, limits.json_values))
+    if kind == "multipart/form-data":
+        parts = forms.form_parts(header, body, limits)
+        return _collected([(part.name, part.data.decode("utf-8", "replace")) for part in parts])
+    raise UnsupportedMedia(f"{kind} is not accepted; send application/json or a form")
+
+
+def _pairs(body: bytes, most: int) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=most)
+    except ValueError as error:
+        raise MalformedBody(f"the form is broken: {error}") from None
+
+
+def _collected(pairs: list[tuple[str, str]]) -> dict[str, Any]:
+    """Fields by name; `q` may be there several times, of others the last counts."""
+    fields: dict[str, Any] = dict(pairs)
+    if len(texts := [value for name, value in pairs if name == "q"]) > 1:
+        fields["q"] = texts
+    return fields
+
+
+def _texts(fields: dict[str, Any]) -> tuple[str, ...]:
+    if fields.get("q") is None:
+        raise InvalidInput.of("q", "is missing")
+    texts = forms.texts_of("q", fields["q"])
+    if not texts:
+        raise InvalidInput.of("q", "is an empty list")
+    return texts
+
+
+def _field(fields: dict[str, Any], name: str) -> str:
+    value = fields.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidInput.of(name, "is missing" if not value else "is not a text")
+    return value
+
+
+def _parameters(**values: Any) -> TranslationParameters:
+    try:
+        return TranslationParameters(**values)
+    except ValidationError as error:
+        raise invalid_fields(error) from None

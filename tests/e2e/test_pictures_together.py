@@ -1,0 +1,109 @@
+"""Requests of all picture tasks at once get what each gets alone."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import httpx
+from PIL import Image
+
+from tests import photographs
+from tests.e2e.checks import png, problem
+
+STYLE = "/v1/style-transfer"
+SIZES = {"chelsea": (160, 120), "coffee": (161, 119), "rocket": (96, 128), "grace_hopper": (90, 130)}
+
+
+def small(name: str, size: tuple[int, int]) -> bytes:
+    return png(photographs.rgb(name).resize(size, Image.Resampling.BICUBIC))
+
+
+def requests() -> list[tuple[str, dict[str, Any]]]:
+    """Thirty-two of them: every task, both classifiers, pictures of many sizes, styles by name, mixed and seen."""
+    paths = {name: photographs.path(name).read_bytes() for name in photographs.FILES}
+    pictures = {name: small(name, size) for name, size in SIZES.items()}
+    made: list[tuple[str, dict[str, Any]]] = []
+    for name, data in paths.items():
+        made.append(("/v1/object-detection", {"content": data, "params": {"threshold": 0.2}}))
+        made.append(("/v1/face-detection", {"content": data, "params": {"threshold": 0.2}}))
+    for model in ("efficientnet-lite0", "efficientnet-lite2"):
+        for name in ("astronaut", "chelsea"):
+            made.append(("/v1/image-classification", {"content": paths[name], "params": {"model": model}}))
+    for style in ("style-00", "style-19", "style-03:0.7,style-11:0.3"):
+        for name in ("chelsea", "coffee", "rocket"):
+            made.append((STYLE, {"content": pictures[name], "params": {"style": style}}))
+    for name, like in (("chelsea", "coffee"), ("chelsea", "rocket"), ("rocket", "chelsea"), ("coffee", "coffee")):
+        files = {"image": pictures[name], "style_image": pictures[like]}
+        made.append((STYLE, {"files": files}))
+    for name, accept in (("grace_hopper", "image/webp"), ("grace_hopper", "image/jpeg"), ("coffee", "image/webp")):
+        headers = {"Accept": accept}
+        made.append((STYLE, {"content": pictures[name], "params": {"style": "style-07"}, "headers": headers}))
+    assert len(made) == 32
+    return made
+
+
+def test_thirty_two_requests_of_every_kind_at_once_get_what_each_gets_alone(http: httpx.Client) -> None:
+    work = requests()
+    alone = [http.post(path, **request) for path, request in work]
+    assert {response.status_code for response in alone} == {200}
+    assert len({response.content for response in alone if response.request.url.path == STYLE}) == 16
+    order = [place for place in range(len(work)) for _ in range(2)]
+    random.Random(4).shuffle(order)
+    with ThreadPoolExecutor(32) as threads:
+        together = list(threads.map(lambda place: http.post(work[place][0], **work[place][1]), order))
+    for place, response in zip(order, together, strict=True):
+        assert response.status_code == 200
+        assert response.headers["Content-Type"] == alone[place].headers["Content-Type"]
+        assert response.headers["X-Ekiben-Model"] == alone[place].headers["X-Ekiben-Model"]
+        same(response, alone[place])
+
+
+def same(one: httpx.Response, other: httpx.Response) -> None:
+    """The very bytes, or JSON whose scores are those of another order of the same sums.
+
+    A request that is alone runs on all cores; then sums are split, and scores move in their seventh digit. So may a
+    landmark by the last of its digits, which are tenths of a pixel, and a box by a pixel where it is between two.
+    """
+    if one.content == other.content:
+        return
+    assert "json" in one.headers["Content-Type"], "a painting changed with its company"
+    assert len(one.json()) == len(other.json())
+    for mine, theirs in zip(one.json(), other.json(), strict=True):
+        assert near(mine, theirs), (mine, theirs)
+
+
+def near(one: Any, other: Any) -> bool:
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(near(one[name], other[name]) for name in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(near, one, other))
+    if isinstance(one, str):
+        return bool(one == other)
+    if isinstance(one, int):
+        return bool(abs(one - other) <= 1)
+    return bool(abs(one - other) <= (0.11 if one > 1 else 1e-5))
+
+
+def test_bad_requests_among_paintings_hurt_only_themselves(http: httpx.Client) -> None:
+    good, other = small("chelsea", (64, 48)), small("coffee", (64, 48))
+    kinds: list[tuple[int, dict[str, Any]]] = [
+        (200, {"files": {"image": good}, "data": {"style": "style-05"}}),
+        (200, {"files": {"image": good, "style_image": other}}),
+        (200, {"files": {"image": other}, "data": {"style": "style-05"}}),
+        (422, {"files": {"image": good}, "data": {"style": "style-99"}}),
+        (422, {"files": {"image": good[:500]}}),
+        (422, {"files": {"image": good[:500], "style_image": other}}),
+        (422, {"files": {"image": good, "style_image": other[:500]}}),
+    ]
+    alone = [http.post(STYLE, **request) for _, request in kinds]
+    order = list(range(len(kinds))) * 6
+    random.Random(5).shuffle(order)
+    with ThreadPoolExecutor(16) as threads:
+        responses = list(threads.map(lambda place: http.post(STYLE, **kinds[place][1]), order))
+    for place, response in zip(order, responses, strict=True):
+        if kinds[place][0] == 200:
+            assert response.content == alone[place].content
+        else:
+            problem(response, kinds[place][0])

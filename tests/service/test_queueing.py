@@ -1,0 +1,69 @@
+"""What a queue hands out together: items of one shape, in fair order, within a cost."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.task import Item
+from services.queueing import FairQueue
+
+items = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 20)), max_size=15)
+
+
+async def queue_of(wanted: list[tuple[int, int]]) -> tuple[FairQueue, list[Item]]:
+    """A queue with an item of each shape and cost, every one of a request of its own."""
+    queue = FairQueue(bound=10_000, shape=lambda item: item.inputs["x"].shape, wake=lambda: None)
+    queued = [Item({"x": np.zeros(shape)}, cost=cost) for shape, cost in wanted]
+    for item in queued:
+        await queue.open(item.cost, queue.loop.time() + 1000).submit(item)
+    return queue, queued
+
+
+@settings(deadline=None)
+@given(wanted=items, limit=st.integers(1, 6), max_cost=st.sampled_from([1, 10, 25, math.inf]))
+def test_what_is_taken_together_has_one_shape_a_limit_and_a_cost(
+    wanted: list[tuple[int, int]], limit: int, max_cost: float
+) -> None:
+    async def run() -> None:
+        queue, queued = await queue_of(wanted)
+        taken: list[Item] = []
+        while batch := [ticket.item for ticket in queue.take(limit, max_cost)]:
+            assert batch[0] is next(item for item in queued if not within(taken, item)), "the first in line was passed"
+            assert len(batch) <= limit
+            assert len({item.inputs["x"].shape for item in batch}) == 1
+            assert len(batch) == 1 or sum(item.cost for item in batch) <= max_cost
+            waiting = [item for item in queued if not within(taken + batch, item) and like(item, batch[0])]
+            if waiting and len(batch) < limit:
+                assert sum(item.cost for item in batch) + waiting[0].cost > max_cost, "room was left"
+            taken += batch
+            assert queue.cost == sum(item.cost for item in queued) - sum(item.cost for item in taken)
+        assert len(taken) == len(queued) and queue.cost == 0
+
+    asyncio.run(run())
+
+
+def within(items: list[Item], item: Item) -> bool:
+    return any(each is item for each in items)
+
+
+def like(one: Item, other: Item) -> bool:
+    return bool(one.inputs["x"].shape == other.inputs["x"].shape)
+
+
+@pytest.mark.parametrize(
+    ("costs", "room", "taken"),
+    [([5, 5, 5], 12, [5, 5]), ([5, 5], math.inf, [5, 5]), ([20, 1], 10, []), ([1, 20], 10, [1])],
+)
+async def test_what_does_not_fit_beside_what_runs_is_waited_for(
+    costs: list[int], room: float, taken: list[int]
+) -> None:
+    queue, _ = await queue_of([(1, cost) for cost in costs])
+    found: Any = [ticket.item.cost for ticket in queue.take(8, 100, room)]
+    assert found == taken

@@ -1,0 +1,69 @@
+"""Texts in pieces: nothing is lost, and sentences are what goes to the model."""
+
+from __future__ import annotations
+
+from time import process_time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.sentences import cut, parts
+
+TROUBLE = st.sampled_from(
+    [" ", "\n", "\r\n", "\t", ". ", "! ", "? ", "Mr. ", "e.g. ", '"', "…", "\u2028", "\0", "A", "é", "😀"]
+)
+TEXTS = st.one_of(st.text(), st.lists(TROUBLE).map("".join))
+
+
+@given(TEXTS, st.sampled_from(["en", "pt", "xx"]), st.booleans())
+def test_the_pieces_joined_are_the_text(text: str, language: str, breaks: bool) -> None:
+    pieces = list(parts(text, language, breaks=breaks))
+    assert "".join(piece.text for piece in pieces) == text
+    for piece in pieces:
+        assert piece.text
+        if piece.is_sentence:
+            assert piece.text == piece.text.strip()
+            assert not breaks or not set(piece.text) & set("\t\n\r\u2028")
+        else:
+            assert not piece.text.strip()
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "expected"),
+    [
+        ("en", "Mr. Smith paid $3.5 million. He left at 5 p.m. yesterday.", 2),
+        ("en", "J. K. Rowling wrote it! Did she? Yes.", 3),
+        ("pt", "A Dra. Ana chegou às 17h. O Sr. Silva não veio.", 2),
+        ("en", "one line\nand another", 2),
+        ("en", "a cell\tanother cell", 2),
+        ("en", " \n\n ", 0),
+    ],
+)
+def test_sentences_end_where_they_end(language: str, text: str, expected: int) -> None:
+    assert sum(piece.is_sentence for piece in parts(text, language)) == expected
+
+
+@given(st.text(st.sampled_from("ab ,.;"), max_size=200), st.integers(1, 30))
+def test_cut_pieces_fit_and_keep_every_word(text: str, most: int) -> None:
+    text = text.strip()
+    pieces = cut(text, lambda piece: len(piece) <= most)
+    assert all(len(piece) <= most for piece in pieces)
+    assert "".join("".join(pieces).split()) == "".join(text.split())
+
+
+def test_a_sentence_is_cut_at_clauses_before_words_and_at_words_before_letters() -> None:
+    def fits(piece: str) -> bool:
+        return len(piece) <= 25
+
+    assert cut("the first clause, the second clause", fits) == ["the first clause,", "the second clause"]
+    assert cut("one two three four five six seven", fits) == ["one two three four", "five six seven"]
+    assert cut("x" * 30, fits) == ["x" * 15, "x" * 15]
+
+
+@pytest.mark.parametrize("unit", ["a", " ", ".", ". ", '"', "\n", "Mr. ", "a. ", ", ", "<", "{"])
+def test_half_a_million_characters_take_no_time(unit: str) -> None:
+    started = process_time()
+    for _ in parts(unit * (500_000 // len(unit)), "en"):
+        pass
+    assert process_time() - started < 5
