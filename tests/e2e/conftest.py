@@ -31,7 +31,9 @@ def no_fault_in_the_log(request: pytest.FixtureRequest) -> Iterator[None]:
 def speech_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server with the models of speech, and a budget of seconds that tests can reach."""
     log = tmp_path_factory.mktemp("speech") / "log"
-    with serving(log, {"EKIBEN_MODELS": "whisper-tiny-en", "EKIBEN_LIMITS__AUDIO_SECONDS": "300"}) as running:
+    with serving(
+        log, {"EKIBEN_MODELS": "whisper-tiny-en,moonshine-tiny-en", "EKIBEN_LIMITS__AUDIO_SECONDS": "300"}
+    ) as running:
         yield running
     text = log.read_text("utf-8")
     assert not any(fault in text for fault in FAULTS), text
