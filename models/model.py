@@ -97,6 +97,7 @@ class Stepwise:
     - `masks`: axis → the decoder input `[batch, axis]` that says which places along it are real (1) and
       which are padding (0). Rows share a step when they differ only along axes that have a mask.
 
+    - `warm_shape`: sizes along the axes that vary, for the run before the model is ready; 1 where it says none.
     - `shared`: whether rows may share a run. Not where a graph rounds its activations over the whole batch, so
       that a row's tokens would depend on its company.
 
@@ -110,6 +111,7 @@ class Stepwise:
     logits: str
     state: Mapping[str, str]
     masks: Mapping[str, str] = field(default_factory=dict)
+    warm_shape: Mapping[str, int] = field(default_factory=dict)
     shared: bool = True
 
     def __post_init__(self) -> None:
@@ -123,6 +125,7 @@ class Stepwise:
             raise ValueError(f"{self.encoder.name} has no output {sorted(missing)}")
         object.__setattr__(self, "state", MappingProxyType(dict(self.state)))
         object.__setattr__(self, "masks", MappingProxyType(dict(self.masks)))
+        object.__setattr__(self, "warm_shape", MappingProxyType(dict(self.warm_shape)))
 
     @property
     def graphs(self) -> tuple[Graph, ...]:

@@ -67,6 +67,7 @@ def protocol() -> Stepwise:
         logits="logits",
         state={f"present_{name}": f"past_{name}" for name in caches},
         masks={"samples": "attention_mask"},
+        warm_shape={"samples": RATE},
         shared=False,
     )
 

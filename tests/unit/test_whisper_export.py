@@ -148,7 +148,7 @@ def reference_tokens(folder: Path, samples: Samples, prompt: Sequence[str], coun
     features = torch.from_numpy(spectrogram.window(0))[None]
     ids = [IDS[name] for name in prompt]
     for place in range(count):
-        with torch.inference_mode():
+        with torch.no_grad():
             logits = network(input_features=features, decoder_input_ids=torch.tensor([ids])).logits[0, -1]
         logits[[1, 2, IDS["<|startoftranscript|>"]]] = -torch.inf
         logits[IDS["<|notimestamps|>"] :] = -torch.inf
