@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
@@ -94,6 +95,12 @@ async def test_segments_of_a_long_recording_are_the_reference_s(engine: Engine, 
     assert [each.text.strip() for each in answer.segments] == [text for _, _, text in golden["segments"]]
     times = np.array([(each.start, each.end) for each in answer.segments])
     assert times == pytest.approx(np.array([(start, end) for start, end, _ in golden["segments"]]), abs=0.011)
+
+
+@pytest.mark.parametrize("name", ["librivox-0880", "cards-005", "beckett"])
+def test_texts_over_http_are_the_reference_s(speech: httpx.Client, name: str) -> None:
+    response = speech.post("/v1/speech-recognition", content=recordings.data(name), params={"temperature": 0})
+    assert response.json() == {"text": GOLDEN["clips"][name]["text"]}
 
 
 async def test_moonshine_s_texts_are_those_of_its_package_in_any_company(engine: Engine) -> None:
