@@ -1,0 +1,37 @@
+"""Repositories of Hugging Face's hub: fetched only for a model that is named, never by default."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporters.errors import SourceError
+from models.model import HubRepository
+
+HUB_TIMEOUT_SECONDS = 20.0
+
+# No pickles: they can run code.
+FILES = ["*.json", "*.txt", "model.safetensors"]
+
+
+def hub_folder(source: HubRepository, *, timeout_seconds: float = HUB_TIMEOUT_SECONDS) -> Path:
+    """The folder that the source names, or the repository in the client's cache, or else from the hub.
+
+    Raises `SourceError`.
+    """
+    # These take a while to import, and httpx2 is the client of huggingface_hub.
+    import httpx2
+    from huggingface_hub import HfApi, snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    if (folder := Path(source.name)).is_dir():
+        return folder
+    try:
+        try:
+            return Path(snapshot_download(source.name, allow_patterns=FILES, local_files_only=True))
+        except LocalEntryNotFoundError:
+            # Asked first, with a time limit: the download itself asks without one, and tries again and again.
+            commit = HfApi().model_info(source.name, timeout=timeout_seconds).sha
+            return Path(snapshot_download(source.name, revision=commit, allow_patterns=FILES))
+    except (OSError, ValueError, httpx2.HTTPError) as error:
+        reason = " ".join(str(error).split()) or repr(error)
+        raise SourceError(f"{source}: cannot be fetched from Hugging Face's hub: {reason}") from error
