@@ -38,8 +38,13 @@ class Detector(nn.Module):
         centres, sizes = outputs.pred_boxes.split(2, -1)
         boxes = torch.cat([centres - sizes / 2, centres + sizes / 2], -1)
         places = outputs.enc_outputs_class.max(-1).values.topk(boxes.shape[1]).indices
-        order = places.argsort(-1)[..., None]
-        return boxes.take_along_dim(order, 1), outputs.logits.sigmoid().take_along_dim(order, 1)
+        order = places.argsort(-1)
+        return in_order(boxes, order), in_order(outputs.logits.sigmoid(), order)
+
+
+def in_order(rows: Tensor, order: Tensor) -> Tensor:
+    """The rows `[batch, queries, width]` in an order `[batch, queries]` of each picture's own."""
+    return rows.gather(1, order[..., None].expand(-1, -1, rows.shape[2]))
 
 
 def free_batch(network: nn.Module) -> None:
@@ -53,14 +58,17 @@ def free_batch(network: nn.Module) -> None:
 
 def load(folder: Path) -> Any:
     """The network in a folder. Raises `ExportError` where it is no RT-DETR, or not all of its weights are there."""
-    network, loading = transformers.AutoModelForObjectDetection.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
-    )
+    try:
+        network, loading = transformers.AutoModelForObjectDetection.from_pretrained(
+            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32, output_loading_info=True
+        )
+    except (OSError, ValueError) as error:
+        raise ExportError(f"{folder} cannot be loaded: {error}") from error
     if not isinstance(network, transformers.RTDetrForObjectDetection):
         raise ExportError(f"{folder} holds a {type(network).__name__}, which is no RT-DETR")
     if lacking := sorted(map(str, loading["missing_keys"] | loading["mismatched_keys"])):
         raise ExportError(f"{folder} lacks weights, which would be random: {', '.join(lacking[:3])} …")
-    return network.eval()
+    return network
 
 
 def check_labels(network: Any, labels: tuple[str, ...]) -> None:
@@ -95,5 +103,6 @@ def build(model: ObjectDetector) -> list[Reference]:
     folder, size = hub_folder(model.source), model.view.size
     network = load(folder)
     check_labels(network, model.labels)
-    check_view(transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True), model)
+    processor = transformers.AutoImageProcessor.from_pretrained(folder, local_files_only=True)  # type: ignore[no-untyped-call]
+    check_view(processor, model)
     return [Reference(model.protocol.graph, Detector(network).eval(), picture_batches((size, size, 3), (3, 1)))]
