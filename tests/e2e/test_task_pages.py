@@ -17,8 +17,11 @@ from tests import photographs
 from tests.serving import ROOT, Server
 
 PAGES = sorted((ROOT / "docs" / "tasks").glob("*.md"))
+SERVERS = {"speech-recognition": "speech_server", "translation": "translation_server"}
+"""Who serves a task's models; the fixture `server` serves those of pictures."""
+
 EXAMPLES = [
-    pytest.param(command, answer, id=f"{page.stem} {place}")
+    pytest.param(SERVERS.get(page.stem, "server"), command, answer, id=f"{page.stem} {place}")
     for page in PAGES
     for place, (command, answer) in enumerate(
         re.findall(r"```sh\n(curl [^`]*?)```(?:\s+```json\n([^`]*?)```)?", page.read_text("utf-8"))
@@ -35,8 +38,11 @@ def rounded(value: Any) -> Any:
     return {name: rounded(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
-@pytest.mark.parametrize(("command", "answer"), EXAMPLES)
-def test_a_pages_command_gives_the_pages_answer(server: Server, tmp_path: Path, command: str, answer: str) -> None:
+@pytest.mark.parametrize(("fixture", "command", "answer"), EXAMPLES)
+def test_a_pages_command_gives_the_pages_answer(
+    request: pytest.FixtureRequest, tmp_path: Path, fixture: str, command: str, answer: str
+) -> None:
+    server: Server = request.getfixturevalue(fixture)
     for name in photographs.FILES:
         shutil.copy(photographs.path(name), tmp_path)
     words = shlex.split(command.replace("http://localhost:3000", server.url).replace("\\\n", ""))
