@@ -13,7 +13,7 @@ import httpx
 from ekiben_client._answer import Answer, Meta
 from ekiben_client._call import Call, I, T
 from ekiben_client._exchange import FAULTS, A, Exchange, Pause, Send
-from ekiben_client._settings import Settings, build_request, check_open, decode, seconds_left
+from ekiben_client._settings import LIMITS, Settings, check_open, decode, seconds_left
 from ekiben_client.errors import DeadlineExceeded, StreamInterrupted
 
 R = TypeVar("R")
@@ -33,7 +33,7 @@ class AsyncSender:
 
     def __init__(self, settings: Settings, transport: httpx.AsyncBaseTransport | None) -> None:
         self._settings = settings
-        self._http = httpx.AsyncClient(transport=transport, **settings.httpx_options())
+        self._http = httpx.AsyncClient(transport=transport, limits=LIMITS)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -62,11 +62,11 @@ class AsyncSender:
         return await asyncio.to_thread(self._settings.begin, call, input, timeout)
 
     async def _send(self, send: Send) -> Answer:
-        response = await in_time(self._http.send(build_request(self._http, send)), send.deadline)
+        response = await in_time(self._http.send(self._settings.request(send)), send.deadline)
         return Answer(response.status_code, response.headers, response.content)
 
     async def _open(self, send: Send) -> _Streamed:
-        response = await in_time(self._http.send(build_request(self._http, send), stream=True), send.deadline)
+        response = await in_time(self._http.send(self._settings.request(send), stream=True), send.deadline)
         try:
             status, headers, chunks = response.status_code, response.headers, response.aiter_bytes()
             if response.is_success:

@@ -13,7 +13,7 @@ import httpx
 from ekiben_client._answer import Answer, Meta
 from ekiben_client._call import Call, I, T
 from ekiben_client._exchange import FAULTS, A, Exchange, Pause, Send
-from ekiben_client._settings import Settings, build_request, check_open, decode
+from ekiben_client._settings import LIMITS, Settings, check_open, decode
 from ekiben_client.errors import DeadlineExceeded, StreamInterrupted
 
 
@@ -30,7 +30,7 @@ class Sender:
 
     def __init__(self, settings: Settings, transport: httpx.BaseTransport | None) -> None:
         self._settings = settings
-        self._http = httpx.Client(transport=transport, **settings.httpx_options())
+        self._http = httpx.Client(transport=transport, limits=LIMITS)
 
     def close(self) -> None:
         self._http.close()
@@ -54,14 +54,14 @@ class Sender:
                 answer.response.close()
 
     def _send(self, send: Send) -> Answer:
-        response = self._http.send(build_request(self._http, send), stream=True)
+        response = self._http.send(self._settings.request(send), stream=True)
         try:
             return Answer(response.status_code, response.headers, b"".join(_chunks(response, send.deadline)))
         finally:
             response.close()
 
     def _open(self, send: Send) -> _Streamed:
-        response = self._http.send(build_request(self._http, send), stream=True)
+        response = self._http.send(self._settings.request(send), stream=True)
         try:
             status, headers, chunks = response.status_code, response.headers, _chunks(response, send.deadline)
             if response.is_success:

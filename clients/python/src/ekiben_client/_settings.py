@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from functools import lru_cache
 from uuid import uuid4
 
 import httpx
@@ -37,8 +37,8 @@ class Settings:
             url = httpx.URL(self.base_url)
         except (httpx.InvalidURL, TypeError) as error:
             raise ValueError(f"base_url {self.base_url!r} is not a URL: {error}") from error
-        if url.scheme not in ("http", "https") or not url.host:
-            raise ValueError(f"base_url {self.base_url!r} does not begin with http:// or https:// and a host")
+        if url.scheme not in ("http", "https") or not url.host or url.query or url.fragment:
+            raise ValueError(f"base_url {self.base_url!r} is not http:// or https://, a host, and maybe a path")
         if self.api_key is not None and not (self.api_key.isascii() and self.api_key.isprintable()):
             raise ValueError("api_key holds what no header can carry")
         if self.retries < 0:
@@ -46,11 +46,20 @@ class Settings:
         if self.timeout is not None:
             _check_timeout(self.timeout)
 
-    def httpx_options(self) -> dict[str, Any]:
-        headers = {"User-Agent": f"ekiben-client/{VERSION}"}
+    def request(self, send: Send) -> httpx.Request:
+        """The request of httpx; made by hand, for its client parses every URL three times."""
+        headers = {**send.headers, "User-Agent": f"ekiben-client/{VERSION}"}
         if self.api_key is not None:
             headers["Authorization"] = f"Bearer {self.api_key}"
-        return {"base_url": self.base_url, "headers": headers, "limits": LIMITS, "follow_redirects": False}
+        seconds = seconds_left(send.deadline)
+        timeout = httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS))
+        return httpx.Request(
+            send.call.method,
+            _url(self.base_url, send.call.path, tuple(send.call.query.items())),
+            headers=headers,
+            content=send.content or None,
+            extensions={"timeout": timeout.as_dict()},
+        )
 
     def begin(self, call: Call[I, T], input: I, timeout: float | None) -> Exchange[A]:
         """Encode the input, which may read a file, and make the exchange. Raises `UnreadableInput`, `ValueError`."""
@@ -58,6 +67,11 @@ class Settings:
         _check_timeout(seconds)
         retries = Retries(self.retries if call.retried else 0)
         return exchange(call, call.encode(input), request_id=uuid4().hex, timeout_seconds=seconds, retries=retries)
+
+
+@lru_cache(maxsize=64)
+def _url(base_url: str, path: str, query: tuple[tuple[str, str], ...]) -> httpx.URL:
+    return httpx.URL(base_url.rstrip("/") + path, params=dict(query) or None)
 
 
 def _check_timeout(seconds: float) -> None:
@@ -68,18 +82,6 @@ def _check_timeout(seconds: float) -> None:
 def check_open(http: httpx.Client | httpx.AsyncClient) -> None:
     if http.is_closed:
         raise EkibenError("the client is closed")
-
-
-def build_request(http: httpx.Client | httpx.AsyncClient, send: Send) -> httpx.Request:
-    seconds = seconds_left(send.deadline)
-    return http.build_request(
-        send.call.method,
-        send.call.path,
-        params=send.call.query or None,
-        headers=send.headers,
-        content=send.content or None,
-        timeout=httpx.Timeout(seconds, connect=min(seconds, CONNECT_SECONDS)),
-    )
 
 
 def seconds_left(deadline: float) -> float:

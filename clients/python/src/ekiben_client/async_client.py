@@ -208,7 +208,7 @@ class AsyncClient:
     async def stream_speech(
         self, audio: Sound, *, language: str | None = None, model: str | None = None, timeout: float | None = None
     ) -> AsyncIterator[AsyncSpeechStream]:
-        """What is said, piece by piece while it is recognised: `async with client.stream_speech(…) as pieces: async for …`.
+        """What is said, piece by piece while it is recognised: `async with client.stream_speech(…) as pieces`.
 
         Once a first byte has come it is not sent again: what breaks off then is a `StreamInterrupted`.
         """

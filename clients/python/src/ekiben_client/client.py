@@ -207,7 +207,7 @@ class Client:
     def stream_speech(
         self, audio: Sound, *, language: str | None = None, model: str | None = None, timeout: float | None = None
     ) -> Iterator[SpeechStream]:
-        """What is said, piece by piece while it is recognised: `with client.stream_speech(…) as pieces: for …`.
+        """What is said, piece by piece while it is recognised: `with client.stream_speech(…) as pieces`.
 
         Once a first byte has come it is not sent again: what breaks off then is a `StreamInterrupted`.
         """
