@@ -81,7 +81,8 @@ def read_file(file: Sound) -> bytes:
     except (OSError, ValueError) as error:  # ValueError: a closed file, a path with a zero byte
         if isinstance(error, UnreadableInput):
             raise
-        raise UnreadableInput(f"the file cannot be read: {error}") from error
+        reason = getattr(error, "strerror", None) or error  # without the path, which the caller knows
+        raise UnreadableInput(f"the file cannot be read: {reason}") from error
     raise UnreadableInput(f"{type(file).__name__} is not a path, bytes, or a file opened as binary")
 
 
