@@ -1,0 +1,15 @@
+"""What tests of several files share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from .stand_in import standing_in
+
+
+@pytest.fixture(scope="session")
+def stand_in() -> Iterator[str]:
+    with standing_in() as url:
+        yield url
