@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Coroutine
 from typing import Any, Callable
 
 import httpx
@@ -61,3 +63,13 @@ class Recorder:
         if isinstance(answer, Exception):
             raise answer
         return httpx.Response(answer.status, headers=answer.headers, content=answer.content)
+
+
+def on_asyncio(test: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Run a test on an event loop of its own."""
+
+    @functools.wraps(test)
+    def run(*arguments: Any, **fixtures: Any) -> None:
+        asyncio.run(test(*arguments, **fixtures))
+
+    return run

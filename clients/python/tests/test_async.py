@@ -14,6 +14,7 @@ import pytest
 
 from ekiben_client import AsyncClient, Client, errors
 
+from .both import on_asyncio
 from .scripted import scripted
 from .stand_in import handle, picture
 
@@ -30,6 +31,7 @@ def _files_are_closed() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_files_are_closed")
+@on_asyncio
 async def test_a_cancelled_call_closes_its_connection() -> None:
     with scripted(SILENCE) as server:
         async with AsyncClient(server.url) as client:
@@ -43,6 +45,7 @@ async def test_a_cancelled_call_closes_its_connection() -> None:
 
 
 @pytest.mark.usefixtures("_files_are_closed")
+@on_asyncio
 async def test_leaving_many_early_cancels_what_is_in_flight() -> None:
     with scripted(*[SILENCE] * 4) as server:
         async with AsyncClient(server.url, retries=0) as client:
@@ -57,6 +60,7 @@ async def test_leaving_many_early_cancels_what_is_in_flight() -> None:
 
 
 @pytest.mark.usefixtures("_files_are_closed")
+@on_asyncio
 async def test_closing_the_client_ends_what_many_left_under_way() -> None:
     with scripted(*[SILENCE] * 2) as server:
         client = AsyncClient(server.url, retries=0)
@@ -71,6 +75,7 @@ async def test_closing_the_client_ends_what_many_left_under_way() -> None:
 
 
 @pytest.mark.usefixtures("_files_are_closed")
+@on_asyncio
 async def test_leaving_a_stream_closes_its_connection() -> None:
     with scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n: wait") as server:
         async with AsyncClient(server.url) as client:
@@ -109,6 +114,7 @@ def test_a_server_that_lets_its_answer_trickle_does_not_hold_the_blocking_client
         client.classify(b"x")
 
 
+@on_asyncio
 async def test_files_are_read_off_the_event_loop() -> None:
     threads: list[Any] = []
 

@@ -102,7 +102,7 @@ def _encode_image(image: Image) -> bytes:
     try:
         upright = ImageOps.exif_transpose(image)
         (upright if upright.mode in PNG_MODES else upright.convert("RGB")).save(file, "PNG", compress_level=1)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # Pillow raises a great many kinds, SystemError among them
         raise UnreadableInput(f"the image cannot be encoded: {error}") from error
     return file.getvalue()
 
