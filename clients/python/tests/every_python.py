@@ -37,8 +37,8 @@ def interpreters() -> dict[int, Path]:
 
 def run_tests(python: Path, httpx: str, folder: Path) -> int:
     """pytest's exit code."""
-    subprocess.run([python, "-m", "venv", folder], check=True)
-    inside = folder / "bin/python"
+    subprocess.run([str(python), "-m", "venv", str(folder)], check=True)
+    inside = str(folder / "bin/python")
     subprocess.run([inside, "-m", "pip", "install", "--quiet", httpx, *REQUIREMENTS], check=True)
     print(subprocess.run([inside, "-m", "pip", "list"], capture_output=True, text=True, check=True).stdout, flush=True)
     command = [inside, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--ignore=tests/server"]
