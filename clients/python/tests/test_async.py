@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,10 @@ async def test_closing_the_client_ends_what_many_left_under_way() -> None:
 async def test_leaving_a_stream_closes_its_connection() -> None:
     with scripted(b"HTTP/1.1 200 OK\r\nContent-Length: 9000\r\n\r\n: wait") as server:
         async with AsyncClient(server.url) as client:
-            async with client.stream_speech(b"x"):
+            async with client.stream_speech(b"x") as stream:
                 assert server.open == 1
             await asyncio.to_thread(server.wait_until_closed)
+            assert stream.text == ""  # it is still held here: nothing was closed by being forgotten
 
 
 @pytest.mark.parametrize("reply", [SILENCE, TRICKLE])
@@ -112,6 +113,21 @@ def test_a_server_that_lets_its_answer_trickle_does_not_hold_the_blocking_client
     transport = httpx.MockTransport(trickle)
     with Client(transport=transport, timeout=0.1) as client, pytest.raises(errors.DeadlineExceeded):
         client.classify(b"x")
+
+
+@on_asyncio
+async def test_an_answer_that_trickles_without_end_does_not_hold_the_asynchronous_client_past_its_deadline() -> None:
+    async def trickle() -> AsyncIterator[bytes]:
+        while True:
+            yield b" "
+            await asyncio.sleep(0)
+
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, content=trickle()))
+    started = time.monotonic()
+    async with AsyncClient(transport=transport, timeout=0.1) as client:
+        with pytest.raises(errors.DeadlineExceeded):
+            await client.classify(b"x")
+    assert time.monotonic() - started < 3
 
 
 @on_asyncio
