@@ -1,8 +1,9 @@
-"""`classify_many` beside a plain load generator on the same server: `python -m tests.throughput URL PICTURE`.
+"""`classify_many` beside a plain load generator on the same server: `python -m tests.throughput URL PICTURE PID`.
 
 The repository's load client keeps as many requests in flight over bare sockets and reads nothing of the
-answers. The two take turns, so that a noisy machine slows both; the ratio is what counts. Memory is this
-process's resident size after the first and after the last round.
+answers. The kinds take turns. Two ratios: of pictures a second, which need a quiet machine, and of the CPU time
+that a picture costs server (PID, with its children) and client together, which says the same where both share
+saturated cores, and hardly minds neighbours. Memory is this process's resident size after each round.
 """
 
 from __future__ import annotations
@@ -10,16 +11,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+import psutil
+
 from ekiben_client import AsyncClient, Client
 
 ROOT = Path(__file__).parents[3]
 PICTURES, IN_FLIGHT, ROUNDS = 1_000, 16, 3
+
+PLAIN_SECONDS = 6.0
 
 
 def plain(url: str, picture: Path) -> float:
@@ -31,7 +37,7 @@ def plain(url: str, picture: Path) -> float:
         "request": base64.b64encode(head.encode() + data).decode(),
         "loop": "closed",
         "concurrency": IN_FLIGHT,
-        "seconds": 6.0,
+        "seconds": PLAIN_SECONDS,
     }
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.client"],
@@ -66,21 +72,32 @@ def asynchronous(url: str, picture: Path) -> float:
     return asyncio.run(run())
 
 
-def resident_mb() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096 / 1e6
+def cpu_seconds(server: psutil.Process) -> float:
+    """Of the server's processes and of this one; the load generator counts as if it were free."""
+    family = [process.cpu_times() for process in (server, *server.children(recursive=True))]
+    own = os.times()
+    return sum(each.user + each.system for each in family) + own.user + own.system
 
 
 def main() -> None:
-    url, picture = sys.argv[1], Path(sys.argv[2])
-    rates: dict[str, list[float]] = {"plain": [], "blocking": [], "asynchronous": []}
+    url, picture, server = sys.argv[1], Path(sys.argv[2]), psutil.Process(int(sys.argv[3]))
+    kinds = {"plain": plain, "blocking": blocking, "asynchronous": asynchronous}
+    rates: dict[str, list[float]] = {kind: [] for kind in kinds}
+    costs: dict[str, list[float]] = {kind: [] for kind in kinds}
     for number in range(ROUNDS):
-        for kind, measure in (("plain", plain), ("blocking", blocking), ("asynchronous", asynchronous)):
+        for kind, measure in kinds.items():
+            before = cpu_seconds(server)
             rates[kind].append(measure(url, picture))
-        print(f"round {number + 1}: resident {resident_mb():.0f} MB", {k: f"{v[-1]:.1f}/s" for k, v in rates.items()})
+            pictures = rates[kind][-1] * PLAIN_SECONDS if kind == "plain" else PICTURES
+            costs[kind].append((cpu_seconds(server) - before) / pictures * 1e3)
+            print(
+                f"round {number + 1}: {kind} {rates[kind][-1]:.1f}/s, {costs[kind][-1]:.2f} ms of CPU each", flush=True
+            )
+        print(f"resident: {psutil.Process().memory_info().rss / 1e6:.0f} MB", flush=True)
     for kind in ("blocking", "asynchronous"):
-        ratios = [rate / base for rate, base in zip(rates[kind], rates["plain"])]
-        print(f"{kind}: {median(ratios):.2f} of the load generator (from {min(ratios):.2f} to {max(ratios):.2f})")
+        rate = median(each / base for each, base in zip(rates[kind], rates["plain"]))
+        cost = median(base / each for each, base in zip(costs[kind], costs["plain"]))
+        print(f"{kind}: {rate:.2f} of the load generator's pictures a second, {cost:.2f} by CPU time")
 
 
 if __name__ == "__main__":
