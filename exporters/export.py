@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import importlib.util
 import platform
-import shutil
 import tempfile
 import time
 import warnings
@@ -64,7 +63,7 @@ def prove(model: Model, parts: Sequence[Reference | Asset]) -> Manifest:
         comparisons: list[Comparison] = []
         for part in parts:
             if isinstance(part, Asset):
-                shutil.copyfile(part.path, folder / part.name)
+                (folder / part.name).write_bytes(part.data)
                 continue
             path = folder / part.graph.file
             print(f"  tracing {part.graph.name}", flush=True)
@@ -182,7 +181,7 @@ def _register(model: Model, folder: Path, manifest: Manifest) -> None:
 
 def _library_versions() -> dict[str, str]:
     versions = {"python": platform.python_version()}
-    for name in ("torch", "torchvision", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
+    for name in ("torch", "torchvision", "transformers", "onnx", "onnxscript", "onnxruntime-gpu", "onnxruntime"):
         try:
             versions[name] = metadata.version(name)
         except metadata.PackageNotFoundError:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,10 +44,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class Asset:
-    """A file that the task needs beside the graphs, as a vocabulary: copied into the export under `name`."""
+    """A file that the task needs beside the graphs, as a tokenizer: written into the export under `name`."""
 
     name: str
-    path: Path
+    data: bytes
 
 
 class Architecture(Protocol):

@@ -156,7 +156,18 @@ class TorchvisionWeights:
         return f"torchvision {self.name}"
 
 
-Source = PackageMember | TorchvisionWeights
+@dataclass(frozen=True)
+class HubRepository:
+    """Weights of a hub of models: the repository, as `openai/whisper-base`, and a commit or a tag of it."""
+
+    repository: str
+    revision: str
+
+    def __str__(self) -> str:
+        return f"{self.repository} at {self.revision}"
+
+
+Source = PackageMember | TorchvisionWeights | HubRepository
 
 
 @dataclass(frozen=True, kw_only=True)
