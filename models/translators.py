@@ -53,19 +53,21 @@ class Translator(Model):
 def student_protocol(*, layers: int, heads: int, width: int, vocabulary: int) -> Stepwise:
     """Bergamot's students: an SSRU decoder, whose state is one vector a layer."""
     cells = (layers, BATCH, width)
-    memory = (layers, BATCH, heads, SOURCE, width // heads)
     mask = Tensor("mask", "int64", (BATCH, SOURCE))
-    keys, values = Tensor("keys", "float32", memory), Tensor("values", "float32", memory)
+    memory = tuple(
+        Tensor(f"{kind}_{layer}", "float32", (BATCH, heads, SOURCE, width // heads))
+        for layer in range(layers)
+        for kind in ("keys", "values")
+    )
     return Stepwise(
-        encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=(keys, values)),
+        encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=memory),
         decoder=Graph(
             "decoder",
             inputs=(
                 Tensor("previous", "int64", (BATCH, 1)),
                 Tensor("positions", "int64", (BATCH,)),
                 Tensor("cells", "float32", cells),
-                keys,
-                values,
+                *memory,
                 mask,
             ),
             outputs=(Tensor("logits", "float32", (BATCH, 1, vocabulary)), Tensor("new_cells", "float32", cells)),
