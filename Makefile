@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve export test lint bench stress bento bentocheck clientcheck lock clean
+.PHONY: help setup serve export test lint bench eval stress bento bentocheck clientcheck lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ lint: $(STAMP) ## ruff and mypy --strict
 
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
+
+eval: $(STAMP) ## BLEU and chrF of the translators beside their reference runtime's
+	@$(RUN) -m exporters bergamot-tiny-en-pt bergamot-tiny-pt-en
+	@$(RUN) -m benchmarks.translation_quality
 
 stress: export ## overload, and 100,000 requests: five minutes
 	@$(RUN) -m benchmarks.stress
