@@ -117,7 +117,7 @@ def test_the_export_writes_what_transformers_writes(
     sessions = []
     for part in parts:
         if isinstance(part, Reference):
-            trace(part, tmp_path / part.graph.file)
+            write(part, tmp_path / part.graph.file)
             compare(part, tmp_path / part.graph.file, model.tolerance)
             sessions.append(Session(tmp_path / part.graph.file, part.graph, device="cpu", threads=1))
     assert isinstance(model.protocol, Stepwise)
