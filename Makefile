@@ -11,7 +11,7 @@ STAMP := $(VENV)/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve export test lint bench eval stress bento bentocheck lock clean
+.PHONY: help setup serve export test lint bench eval stress bento bentocheck clientcheck lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,17 +35,20 @@ serve: export ## serve on PORT (default 3000)
 test: $(STAMP) ## every test that needs no GPU
 	@$(RUN) -m exporters --all
 	$(RUN) -m pytest
+	cd clients/python && ../../$(RUN) -m pytest
 
 lint: $(STAMP) ## ruff and mypy --strict
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	cd clients/python && ../../$(RUN) -m mypy
 
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
 
-eval: export ## word error rates beside those of the reference runtimes
-	@$(RUN) -m exporters whisper-tiny-en moonshine-tiny-en
+eval: $(STAMP) ## BLEU, chrF and word error rates beside those of the reference runtimes
+	@$(RUN) -m exporters bergamot-tiny-en-pt bergamot-tiny-pt-en whisper-tiny-en moonshine-tiny-en
+	@$(RUN) -m benchmarks.translation_quality
 	@$(RUN) -m benchmarks.speech_quality
 
 stress: export ## overload, and 100,000 requests: five minutes
@@ -56,6 +59,9 @@ bento: export ## pack the service and its models into a bento
 
 bentocheck: export ## serve the bento from an environment that holds its requirements and nothing else
 	$(RUN) -m tests.bento_in_clean_environment
+
+clientcheck: ## the client with the oldest and the newest Python that are here
+	$(PYTHON) clients/python/tests/every_python.py
 
 lock: $(STAMP) ## resolve the dependencies anew into requirements/
 	$(RUN) -m pip install --quiet uv

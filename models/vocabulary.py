@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from sentencepiece import SentencePieceProcessor
@@ -33,6 +33,35 @@ class Vocabulary(Protocol):
         """The sentence of these ids, which hold no end."""
 
 
+class MarianVocabulary:
+    """A SentencePiece model for each language, and one numbering of the pieces of both."""
+
+    def __init__(self, source: SentencePieceProcessor, target: SentencePieceProcessor, ids: Mapping[str, int]) -> None:
+        self._source = source
+        self._target = target
+        self._ids = ids
+        self._pieces = {id: piece for piece, id in ids.items()}
+        self._unknown = ids["<unk>"]
+        self.end = ids["</s>"]
+        self._plain = _plain_characters(lambda character: self._unknown in self.encode(character))
+
+    def plain(self, text: str) -> str:
+        return text.translate(self._plain)
+
+    def encode(self, text: str) -> list[int]:
+        return [self._ids.get(piece, self._unknown) for piece in self._source.encode(text, out_type=str)]
+
+    def unknown(self, text: str) -> list[tuple[int, int]]:
+        if self._unknown not in self.encode(text):
+            return []
+        pieces = self._source.encode(text, return_type="proto").pieces
+        return _places(text, [(p.begin, p.end) for p in pieces if p.piece not in self._ids])
+
+    def decode(self, ids: Sequence[int]) -> str:
+        text: str = self._target.decode([self._pieces[id] for id in ids])
+        return text
+
+
 class SentencePieceVocabulary:
     """One SentencePiece model for both languages."""
 
@@ -40,9 +69,7 @@ class SentencePieceVocabulary:
         self._pieces = pieces
         self._unknown: int = pieces.unk_id()
         self.end: int = pieces.eos_id()
-        self._plain = str.maketrans(
-            {character: plain for character, plain in _TYPOGRAPHY.items() if self._unknown in pieces.encode(character)}
-        )
+        self._plain = _plain_characters(lambda character: self._unknown in pieces.encode(character))
 
     def plain(self, text: str) -> str:
         return text.translate(self._plain)
@@ -54,17 +81,23 @@ class SentencePieceVocabulary:
     def unknown(self, text: str) -> list[tuple[int, int]]:
         if self._unknown not in self._pieces.encode(text):
             return []
-        data = text.encode()
-        # Offsets are of bytes; one character can become several pieces, the unknown one of no length.
-        places = [
-            (p.begin, p.end) for p in self._pieces.encode(text, return_type="proto").pieces if p.id == self._unknown
-        ]
-        spans = []
-        for begin, end in places:
-            start = len(data[:begin].decode())
-            spans.append((start, max(start + 1, len(data[:end].decode()))))
-        return spans
+        pieces = self._pieces.encode(text, return_type="proto").pieces
+        return _places(text, [(p.begin, p.end) for p in pieces if p.id == self._unknown])
 
     def decode(self, ids: Sequence[int]) -> str:
         text: str = self._pieces.decode(list(ids))
         return text
+
+
+def _plain_characters(is_unknown: Callable[[str], bool]) -> dict[int, str]:
+    return {ord(character): plain for character, plain in _TYPOGRAPHY.items() if is_unknown(character)}
+
+
+def _places(text: str, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Places in bytes as places in characters. One character can become several pieces, some of no length."""
+    data = text.encode()
+    spans = []
+    for begin, end in places:
+        start = len(data[:begin].decode())
+        spans.append((start, max(start + 1, len(data[:end].decode()))))
+    return spans

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from typing import Any
 
 import httpx
@@ -12,7 +13,7 @@ from PIL import Image
 from tests import photographs
 from tests.e2e.checks import png, problem
 
-STYLE = "/v1/style-transfer"
+CLASSES, STYLE = "/v1/image-classification", "/v1/style-transfer"
 SIZES = {"chelsea": (160, 120), "coffee": (161, 119), "rocket": (96, 128), "grace_hopper": (90, 130)}
 
 
@@ -22,24 +23,20 @@ def small(name: str, size: tuple[int, int]) -> bytes:
 
 def requests() -> list[tuple[str, dict[str, Any]]]:
     """Thirty-two of them: every task, both classifiers, pictures of many sizes, styles by name, mixed and seen."""
-    paths = {name: photographs.path(name).read_bytes() for name in photographs.FILES}
+    photos = {name: photographs.path(name).read_bytes() for name in photographs.FILES}
     pictures = {name: small(name, size) for name, size in SIZES.items()}
-    made: list[tuple[str, dict[str, Any]]] = []
-    for name, data in paths.items():
-        made.append(("/v1/object-detection", {"content": data, "params": {"threshold": 0.2}}))
-        made.append(("/v1/face-detection", {"content": data, "params": {"threshold": 0.2}}))
-    for model in ("efficientnet-lite0", "efficientnet-lite2"):
-        for name in ("astronaut", "chelsea"):
-            made.append(("/v1/image-classification", {"content": paths[name], "params": {"model": model}}))
-    for style in ("style-00", "style-19", "style-03:0.7,style-11:0.3"):
-        for name in ("chelsea", "coffee", "rocket"):
-            made.append((STYLE, {"content": pictures[name], "params": {"style": style}}))
-    for name, like in (("chelsea", "coffee"), ("chelsea", "rocket"), ("rocket", "chelsea"), ("coffee", "coffee")):
-        files = {"image": pictures[name], "style_image": pictures[like]}
-        made.append((STYLE, {"files": files}))
-    for name, accept in (("grace_hopper", "image/webp"), ("grace_hopper", "image/jpeg"), ("coffee", "image/webp")):
-        headers = {"Accept": accept}
-        made.append((STYLE, {"content": pictures[name], "params": {"style": "style-07"}, "headers": headers}))
+    detectors = product(("/v1/object-detection", "/v1/face-detection"), photos.values())
+    classifiers = product(("efficientnet-lite0", "efficientnet-lite2"), ("astronaut", "chelsea"))
+    styles = product(("style-00", "style-19", "style-03:0.7,style-11:0.3"), ("chelsea", "coffee", "rocket"))
+    likes = (("chelsea", "coffee"), ("chelsea", "rocket"), ("rocket", "chelsea"), ("coffee", "coffee"))
+    types = (("grace_hopper", "image/webp"), ("grace_hopper", "image/jpeg"), ("coffee", "image/webp"))
+    made: list[tuple[str, dict[str, Any]]] = [
+        *((path, {"content": data, "params": {"threshold": 0.2}}) for path, data in detectors),
+        *((CLASSES, {"content": photos[name], "params": {"model": model}}) for model, name in classifiers),
+        *((STYLE, {"content": pictures[name], "params": {"style": style}}) for style, name in styles),
+        *((STYLE, {"files": {"image": pictures[name], "style_image": pictures[like]}}) for name, like in likes),
+        *((STYLE, {"content": pictures[name], "headers": {"Accept": media_type}}) for name, media_type in types),
+    ]
     assert len(made) == 32
     return made
 

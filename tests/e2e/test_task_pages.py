@@ -17,8 +17,11 @@ from tests import photographs, recordings
 from tests.serving import ROOT, Server
 
 PAGES = sorted((ROOT / "docs" / "tasks").glob("*.md"))
+SERVERS = {"speech-recognition": "speech_server", "translation": "translation_server"}
+"""Who serves a task's models; the fixture `server` serves those of pictures."""
+
 EXAMPLES = [
-    pytest.param(page.stem, command, answer, id=f"{page.stem} {place}")
+    pytest.param(SERVERS.get(page.stem, "server"), command, answer, id=f"{page.stem} {place}")
     for page in PAGES
     for place, (command, answer) in enumerate(
         re.findall(r"```sh\n(curl [^`]*?)```(?:\s+```json\n([^`]*?)```)?", page.read_text("utf-8"))
@@ -35,15 +38,11 @@ def rounded(value: Any) -> Any:
     return {name: rounded(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
-SERVERS = {"speech-recognition": "speech_server"}
-"""Pages whose models are served by another server than the pictures'."""
-
-
-@pytest.mark.parametrize(("page", "command", "answer"), EXAMPLES)
+@pytest.mark.parametrize(("fixture", "command", "answer"), EXAMPLES)
 def test_a_pages_command_gives_the_pages_answer(
-    request: pytest.FixtureRequest, tmp_path: Path, page: str, command: str, answer: str
+    request: pytest.FixtureRequest, tmp_path: Path, fixture: str, command: str, answer: str
 ) -> None:
-    server: Server = request.getfixturevalue(SERVERS.get(page, "server"))
+    server: Server = request.getfixturevalue(fixture)
     for name in photographs.FILES:
         shutil.copy(photographs.path(name), tmp_path)
     shutil.copy(recordings.path("beckett"), tmp_path)
@@ -52,7 +51,7 @@ def test_a_pages_command_gives_the_pages_answer(
     if answer:
         assert rounded(json.loads(done.stdout)) == json.loads(answer)
         return
-    if page == "speech-recognition":
+    if fixture == "speech_server":
         assert json.loads(done.stdout)["chunks"][0]["timestamp"][0] == 0
         return
     [painted] = tmp_path.glob("painted.*")

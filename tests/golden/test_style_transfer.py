@@ -71,7 +71,7 @@ def published(source: Any) -> onnxruntime.InferenceSession:
 
 def samples(image: Image.Image) -> NDArray[np.float32]:
     """`[1, height, width, 3]`, 0..1."""
-    return np.asarray(image, np.float32)[None] / 255
+    return np.asarray(image, np.float32)[None] / np.float32(255)
 
 
 @pytest.fixture(scope="module")

@@ -66,19 +66,15 @@ def test_every_weight_of_the_file_is_used() -> None:
 
 def test_the_first_step_has_no_word_before_it(student: Student) -> None:
     """-1 is no word at all: the same as a word whose embedding is zero."""
-    previous, positions, cells, keys, values, mask = (
-        torch.from_numpy(each[:1] if name not in ("cells", "keys", "values") else each[:, :1])
-        for name, each in zip(
-            ("previous", "positions", "cells", "keys", "values", "mask"), cases(student, ((2, 3),))[1][0], strict=True
-        )
-    )
+    [inputs] = cases(student, ((1, 3),))[1]
+    previous, *rest = map(torch.from_numpy, inputs)
     decoder = Decoder(student)
     with torch.inference_mode():
-        first, _ = decoder(previous.fill_(-1), positions, cells, keys, values, mask)
+        first, _ = decoder(previous.fill_(-1), *rest)
         table = student.get_buffer(EMBEDDING)
         kept = table[7].clone()
         table[7] = 0
-        zero, _ = decoder(previous.fill_(7), positions, cells, keys, values, mask)
+        zero, _ = decoder(previous.fill_(7), *rest)
         table[7] = kept
     others = [place for place in range(first.shape[-1]) if place != 7]
     torch.testing.assert_close(first[..., others], zero[..., others])

@@ -77,6 +77,13 @@ def test_things_of_two_kinds_in_one_place_both_stay() -> None:
     assert suppress(boxes, np.array([0.5, 0.9], np.float32), np.array([3, 4]), 0.6).tolist() == [1, 0]
 
 
+def test_an_overlap_at_the_limit_is_not_above_it() -> None:
+    boxes = np.array([[0, 0, 4, 4], [0, 0, 4, 2]], np.float32)
+    found = boxes, np.array([0.9, 0.5], np.float32), np.zeros(2, np.int64)
+    assert suppress(*found, 0.5).tolist() == torchvisions(*found, 0.5) == [0, 1]
+    assert suppress(*found, 0.4375).tolist() == torchvisions(*found, 0.4375) == [0]
+
+
 def test_nothing_found_stays_nothing() -> None:
     nothing = np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64)
     assert suppress(*nothing, 0.6).tolist() == [] == torchvisions(*nothing, 0.6)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import contextlib
 
 import pytest
 from hypothesis import given
@@ -65,10 +65,8 @@ header = st.text(st.characters(max_codepoint=255))  # as HTTP decodes them
 
 @given(header | st.from_regex(r"[a-z*]+/[a-z*]+(; ?q=[0-9.a-z-]*)?", fullmatch=True))
 def test_whatever_the_header_says_one_is_chosen_or_none_is_acceptable(accept: str) -> None:
-    try:
+    with contextlib.suppress(NotAcceptable):
         assert negotiate(accept, OFFERED) in OFFERED
-    except NotAcceptable as error:
-        assert re.match("Accept names none of", str(error))
 
 
 @given(st.lists(st.tuples(st.sampled_from(OFFERED), qualities), min_size=1, max_size=3, unique_by=lambda each: each[0]))

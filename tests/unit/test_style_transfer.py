@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import math
 
@@ -85,10 +86,8 @@ def test_what_is_no_mixture_is_refused_in_words(text: str, says: str) -> None:
 
 @given(st.text() | st.from_regex(r"style-[0-9]{2}(:[0-9.e+-]*)?(,style-[0-9]{2}(:[0-9.]*)?)*", fullmatch=True))
 def test_any_text_is_a_mixture_or_a_value_error(text: str) -> None:
-    try:
+    with contextlib.suppress(ValueError):
         assert mixture(text).sum() == pytest.approx(1, abs=1e-5)
-    except ValueError as error:
-        assert str(error)
 
 
 @settings(deadline=None, max_examples=60)

@@ -1,0 +1,114 @@
+"""`python -m benchmarks.translation_speed`: a long document beside the limit, and a short text beside it.
+
+The limit is a bare loop over the same sentences: sorted by length, in batches, one thread, without HTTP, queue,
+protection or other requests. What is compared is CPU time for the same tokens.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from time import perf_counter, process_time
+
+import httpx
+import psutil
+
+from benchmarks import machine
+from benchmarks.sentence_pairs import sentence_pairs
+from models.model import Stepwise
+from models.sentence_translation import row
+from models.translators import CATALOGUE
+from services.exports import find_export
+from services.session import Session
+from services.stepwise import StepwiseModel
+from tests.serving import serving
+
+MODEL = CATALOGUE[0]
+SHORT = "Where is the nearest train station?"
+
+
+def limit(sentences: Sequence[str], batch_size: int) -> tuple[int, float]:
+    """Tokens written and CPU seconds taken."""
+    protocol, export = MODEL.protocol, find_export(MODEL)
+    assert isinstance(protocol, Stepwise)
+    graphs = (protocol.encoder, protocol.decoder)
+    model = StepwiseModel(protocol, *(Session(export.graph(each), each, device="cpu", threads=1) for each in graphs))
+    vocabulary = MODEL.open(export.file)
+    cpu = process_time()
+    items = sorted((row(MODEL, vocabulary, text) for text in sentences), key=lambda item: item.cost)
+    tokens = 0
+    for start in range(0, len(items), batch_size):
+        some = items[start : start + batch_size]
+        batch = model.start(some)
+        while stay := [place for place, each in enumerate(batch.rows) if not each.done]:
+            if len(stay) < len(batch.rows):
+                batch = model.keep(batch, stay)
+            model.step(batch)
+        for item in some:
+            assert item.search is not None
+            tokens += len(item.search.result())
+            vocabulary.decode(item.search.result())
+    return tokens, process_time() - cpu
+
+
+def ask(url: str, text: str) -> float:
+    """Seconds until a text's translation is there."""
+    started = perf_counter()
+    document = {"inputs": text, "parameters": {"src_lang": "en"}}
+    httpx.post(f"{url}/v1/translation", json=document, timeout=3600).raise_for_status()
+    return perf_counter() - started
+
+
+def beside(url: str, text: str) -> list[float]:
+    """The latencies of short texts while a long one is translated."""
+    worker = threading.Thread(target=ask, args=(url, text))
+    worker.start()
+    latencies = []
+    while worker.is_alive():
+        latencies.append(ask(url, SHORT))
+    return latencies[1:-1]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.translation_speed", description=__doc__)
+    parser.add_argument("--sentences", type=int, default=2000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    english = [pair[0] for pair in sentence_pairs()]
+    sentences = [english[place % len(english)] for place in range(options.sentences)]
+    document = "\n".join(sentences)
+    print(f"{machine.describe()}; {MODEL.id}, {len(sentences)} sentences, {len(document):,} characters\n", flush=True)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        serving(Path(scratch) / "log", {"EKIBEN_MODELS": MODEL.id, "EKIBEN_DEVICE": "cpu"}) as server,
+    ):
+        process = psutil.Process(server.process.pid)
+        ask(server.url, SHORT)
+        for number in range(options.rounds):
+            costs = {size: limit(sentences, size) for size in (8, 16, 32)}
+            best = min(costs, key=lambda size: costs[size][1])
+            tokens, least = costs[best]
+            before = server.worker().memory_info().rss
+            with machine.Watch(process) as watch:
+                seconds = ask(server.url, document)
+            grown = server.worker().memory_info().rss - before
+            alone = [ask(server.url, SHORT) for _ in range(20)]
+            crowded = beside(server.url, "\n".join(sentences[:400]))
+            again = [ask(server.url, SHORT) for _ in range(20)]
+            lone, company = statistics.median(alone + again), statistics.median(crowded)
+            print(
+                f"round {number + 1}: {tokens / watch.cpu_seconds:.0f} tokens per CPU second, "
+                f"{least / watch.cpu_seconds:.2f} of the limit's {tokens / least:.0f} (batches of {best}); "
+                f"{tokens / seconds:.0f} tokens/s; memory {grown / 1e6:+.0f} MB; "
+                f"a short text {lone * 1e3:.0f} ms alone, {company * 1e3:.0f} beside ({company / lone:.1f}x)"
+                + ("" if watch.quiet else "; others took CPU time"),
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,7 @@
+"""`python -m ekiben_client`: the command line."""
+
+from __future__ import annotations
+
+from ekiben_client.cli import main
+
+main()
