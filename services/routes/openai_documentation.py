@@ -24,8 +24,10 @@ ERROR_SCHEMA = {
     },
 }
 
-OWN_ERRORS = {**ERRORS, 400: "A field is missing or out of range, or the file cannot be decoded."}
-del OWN_ERRORS[415], OWN_ERRORS[422]
+OWN_ERRORS = {
+    **{status: text for status, text in ERRORS.items() if status not in (406, 415, 422)},
+    400: "A field is missing or out of range, or the file cannot be decoded.",
+}
 
 
 def transcription_documentation() -> dict[str, Any]:
