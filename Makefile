@@ -46,9 +46,10 @@ lint: $(STAMP) ## ruff and mypy --strict
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
 
-eval: $(STAMP) ## BLEU and chrF of the translators beside their reference runtime's
-	@$(RUN) -m exporters bergamot-tiny-en-pt bergamot-tiny-pt-en
+eval: $(STAMP) ## BLEU, chrF and word error rates beside those of the reference runtimes
+	@$(RUN) -m exporters bergamot-tiny-en-pt bergamot-tiny-pt-en whisper-tiny-en moonshine-tiny-en
 	@$(RUN) -m benchmarks.translation_quality
+	@$(RUN) -m benchmarks.speech_quality
 
 stress: export ## overload, and 100,000 requests: five minutes
 	@$(RUN) -m benchmarks.stress

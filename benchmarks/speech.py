@@ -81,7 +81,7 @@ class Limit:
         stay = [place for place, row in enumerate(batch.rows) if not row.done]
         if len(stay) == len(batch.rows):
             return batch
-        return self._model.keep(batch, stay) if stay else None
+        return self._model.leave(batch, stay) if stay else None
 
 
 def _end(conversation: Conversation[Transcript], output: object) -> Transcript:

@@ -89,12 +89,17 @@ class Stepwise:
     recurrent state alike:
 
     - `tokens`: the decoder input that takes the ids of this step, `[batch, step]`.
-    - `positions`: the decoder input that takes the position of the first of them, `[batch]`.
+    - `positions`: the decoder input that takes the position of the first of them, `[batch]`; None where the
+      graph counts its cache.
     - `logits`: the decoder output, `[batch, step, vocabulary]`.
     - `state`: decoder output → the decoder input it becomes at the next step. A row starts with zeros, and
       with length 0 along an axis that grows.
     - `masks`: axis → the decoder input `[batch, axis]` that says which places along it are real (1) and
       which are padding (0). Rows share a step when they differ only along axes that have a mask.
+
+    - `warm_shape`: sizes along the axes that vary, for the run before the model is ready; 1 where it says none.
+    - `shared`: whether rows may share a run. Not where a graph rounds its activations over the whole batch, so
+      that a row's tokens would depend on its company.
 
     Every other decoder input is context: an encoder output of the same name, kept as it is.
     """
@@ -102,23 +107,25 @@ class Stepwise:
     encoder: Graph
     decoder: Graph
     tokens: str
-    positions: str
+    positions: str | None
     logits: str
     state: Mapping[str, str]
     masks: Mapping[str, str] = field(default_factory=dict)
+    warm_shape: Mapping[str, int] = field(default_factory=dict)
+    shared: bool = True
 
     def __post_init__(self) -> None:
         outputs = {tensor.name for tensor in self.decoder.outputs}
         if unknown := ({self.logits} | set(self.state)) - outputs:
             raise ValueError(f"{self.decoder.name} has no output {sorted(unknown)}")
         inputs = {tensor.name for tensor in self.decoder.inputs}
-        fed = {self.tokens, self.positions, *self.state.values(), *self.masks.values()}
-        if unknown := fed - inputs:
+        if unknown := self._own - inputs:
             raise ValueError(f"{self.decoder.name} has no input {sorted(unknown)}")
         if missing := {tensor.name for tensor in self.context} - {t.name for t in self.encoder.outputs}:
             raise ValueError(f"{self.encoder.name} has no output {sorted(missing)}")
         object.__setattr__(self, "state", MappingProxyType(dict(self.state)))
         object.__setattr__(self, "masks", MappingProxyType(dict(self.masks)))
+        object.__setattr__(self, "warm_shape", MappingProxyType(dict(self.warm_shape)))
 
     @property
     def graphs(self) -> tuple[Graph, ...]:
@@ -127,8 +134,13 @@ class Stepwise:
     @property
     def context(self) -> tuple[Tensor, ...]:
         """The decoder inputs that come from the encoder and stay the same from step to step."""
-        own = {self.tokens, self.positions, *self.state.values(), *self.masks.values()}
-        return tuple(tensor for tensor in self.decoder.inputs if tensor.name not in own)
+        return tuple(tensor for tensor in self.decoder.inputs if tensor.name not in self._own)
+
+    @property
+    def _own(self) -> set[str]:
+        """The decoder inputs that do not come from the encoder."""
+        positions = () if self.positions is None else (self.positions,)
+        return {self.tokens, *positions, *self.state.values(), *self.masks.values()}
 
 
 @dataclass(frozen=True)

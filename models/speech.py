@@ -15,15 +15,6 @@ from models.task import Conversation
 
 
 @dataclass(frozen=True)
-class Word:
-    """A word and when it is said, in seconds."""
-
-    text: str
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
 class Segment:
     """A stretch of speech between two times in seconds, and how sure the model was of it.
 

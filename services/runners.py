@@ -181,7 +181,7 @@ class StepwiseRunner(Runner):
         super().__init__(model, export, settings, pool)
         protocol = model.protocol
         assert isinstance(protocol, Stepwise)
-        self._encoder_graph = protocol.encoder
+        self._protocol = protocol
         self._stepwise = StepwiseModel(
             protocol, self._sessions[protocol.encoder.name], self._sessions[protocol.decoder.name]
         )
@@ -190,7 +190,8 @@ class StepwiseRunner(Runner):
         return self._stepwise.shape(item)
 
     def warm_up(self) -> None:
-        inputs = {name: array[0] for name, array in blank(self._encoder_graph, 1).items()}
+        blanks = blank(self._protocol.encoder, 1, dict(self._protocol.warm_shape))
+        inputs = {name: array[0] for name, array in blanks.items()}
         batch = self._stepwise.start([Item(inputs, cost=1, search=_WarmUp())])
         self._stepwise.step(batch)
 

@@ -77,6 +77,8 @@ class StepwiseModel:
     def shape(self, item: Item) -> tuple[object, ...]:
         """Items of equal shape can be encoded together: all but the axes that have a mask, and the prompt's length."""
         assert item.search is not None
+        if not self._protocol.shared:
+            return (id(item),)
         sizes: list[object] = [len(item.search.prompt)]
         for tensor in self._protocol.encoder.inputs:
             if tensor.name in item.inputs:
@@ -105,13 +107,13 @@ class StepwiseModel:
 
     def _decode(self, batch: Batch, tokens: Array) -> None:
         protocol, rows = self._protocol, batch.rows
-        positions = np.array([row.position for row in rows])
         feeds = {
             **batch.tensors,
             **{name: batch.masks[axis] for axis, name in protocol.masks.items()},
             protocol.tokens: tokens,
-            protocol.positions: positions,
         }
+        if protocol.positions is not None:
+            feeds[protocol.positions] = np.array([row.position for row in rows])
         feeds = {name: array.astype(self._dtype[name], copy=False) for name, array in feeds.items()}
         outputs = _named(protocol.decoder, self._decoder.run(feeds))
         for name, tensor in self._state.items():
@@ -129,7 +131,7 @@ class StepwiseModel:
 
     def can_join(self, first: Batch, second: Batch) -> bool:
         """Rows share a step when they differ only along axes that have a mask."""
-        return all(
+        return self._protocol.shared and all(
             axis in self._protocol.masks or mask.shape[1] == second.masks[axis].shape[1]
             for axis, mask in first.masks.items()
         )

@@ -33,3 +33,19 @@ def translation_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
     log = tmp_path_factory.mktemp("translation-server") / "log"
     with serving(log, {"EKIBEN_MODELS": "bergamot-tiny-en-pt,bergamot-tiny-pt-en"}) as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def speech_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the models of speech, and a budget of seconds that tests can reach."""
+    log = tmp_path_factory.mktemp("speech") / "log"
+    with serving(
+        log, {"EKIBEN_MODELS": "whisper-tiny-en,moonshine-tiny-en", "EKIBEN_LIMITS__AUDIO_SECONDS": "300"}
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def speech(speech_server: Server) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=speech_server.url, timeout=120) as client:
+        yield client

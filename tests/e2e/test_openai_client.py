@@ -100,6 +100,11 @@ REFUSED: dict[str, tuple[dict[str, Any], type[openai.APIStatusError], str | None
     "no sound, streamed": ({"file": NO_SOUND, "stream": True}, openai.BadRequestError, "file"),
     "a text file": ({"file": ("notes.txt", b"notes")}, openai.BadRequestError, None),
     "times of words": ({"timestamp_granularities": ["word"]}, openai.BadRequestError, "timestamp_granularities[]"),
+    "times of a model without": (
+        {"model": "moonshine-tiny-en", "response_format": "verbose_json"},
+        openai.BadRequestError,
+        "response_format",
+    ),
     "a format": ({"response_format": "xml"}, openai.BadRequestError, "response_format"),
     "streamed subtitles": ({"response_format": "srt", "stream": True}, openai.BadRequestError, "response_format"),
     "a language": ({"language": "pt"}, openai.BadRequestError, "language"),

@@ -112,6 +112,15 @@ def test_a_language_that_the_model_does_not_know_is_422(speech: httpx.Client) ->
     assert text(speech.post(ROUTE, content=data, params={"language": "EN"})).startswith("He was")
 
 
+def test_moonshine_hears_and_gives_no_times(speech: httpx.Client) -> None:
+    moonshine = {"model": "moonshine-tiny-en"}
+    data = recordings.data("two_cities")
+    heard = words(text(speech.post(ROUTE, content=data, params=moonshine)))
+    assert len(set(heard) & set(recordings.TEXTS["two_cities"].split())) > 50
+    asked = speech.post(ROUTE, content=data, params={**moonshine, "return_timestamps": True})
+    problem(asked, 422, field="return_timestamps", says="no timestamps")
+
+
 def test_a_small_file_that_unfolds_beyond_the_budget_is_413(speech: httpx.Client) -> None:
     bomb = recordings.encoded(np.zeros(301 * 48_000), "ogg", "libopus", rate=48_000, bit_rate=6_000)
     assert len(bomb) < 300_000

@@ -8,11 +8,13 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 
 from models import find_model
 from models.audio import RATE, Samples
+from models.model import Model
 from models.speech import SpeechModel, Transcript, Wish
 from models.speech_recognition import SpeechParameters, SpeechRecognition
 from models.task import Conversation, Request
@@ -22,6 +24,23 @@ from tests import recordings
 
 GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("whisper_tiny_en.json").read_text("utf-8"))
 MODEL = find_model("whisper-tiny-en")
+MOONSHINE = find_model("moonshine-tiny-en")
+
+# By the package's own graphs in ONNX Runtime, greedy.
+MOONSHINE_TEXTS = {
+    "librivox-0870": "And Mr. John Dashwood had then leisure to consider how much there might be prudently in his "
+    "power to do for them.",
+    "librivox-0880": "He was not an ill-sposed young man.",
+    "librivox-0890": "Unless to be rather cold-hearted and rather selfish, is to be ill-disposed,",
+    "librivox-0920": "Had he married a more amiable woman, he might have been made still more respectable than he was.",
+    "librivox-0930": "He might even have been made amiable himself.",
+    "cards-001": "Ten of clubs.",
+    "cards-002": "Four queen of gloves.",
+    "cards-003": "Seven of clubs.",
+    "cards-004": "Five, five.",
+    "cards-005": "Eight of spades, four of cloves, seven of hearts.",
+    "beckett": "Ever tried, ever failed, no matter, try again, fail again, fail better.",
+}
 GREEDY = 0.0
 
 
@@ -39,7 +58,7 @@ class Transcribing(SpeechRecognition):
 
 @pytest.fixture
 async def engine() -> AsyncIterator[Engine]:
-    made = Engine(Settings(device="cpu", models=(MODEL,)))
+    made = Engine(Settings(device="cpu", models=(MODEL, MOONSHINE)))
     made.start()
     assert made._loading is not None
     await made._loading
@@ -48,11 +67,11 @@ async def engine() -> AsyncIterator[Engine]:
     await made.stop()
 
 
-async def transcribe(engine: Engine, samples: Samples, *, timestamps: bool = False) -> Transcript:
+async def transcribe(engine: Engine, samples: Samples, *, timestamps: bool = False, model: Model = MODEL) -> Transcript:
     task = Transcribing(samples, timestamps=timestamps)
     deadline = asyncio.get_running_loop().time() + 600
     request = Request({}, SpeechParameters())
-    answer = await engine.answer(task, MODEL, request, deadline=deadline, timings=Timings())
+    answer = await engine.answer(task, model, request, deadline=deadline, timings=Timings())
     assert isinstance(answer, Transcript)
     return answer
 
@@ -76,3 +95,16 @@ async def test_segments_of_a_long_recording_are_the_reference_s(engine: Engine, 
     assert [each.text.strip() for each in answer.segments] == [text for _, _, text in golden["segments"]]
     times = np.array([(each.start, each.end) for each in answer.segments])
     assert times == pytest.approx(np.array([(start, end) for start, end, _ in golden["segments"]]), abs=0.011)
+
+
+@pytest.mark.parametrize("name", ["librivox-0880", "cards-005", "beckett"])
+def test_texts_over_http_are_the_reference_s(speech: httpx.Client, name: str) -> None:
+    response = speech.post("/v1/speech-recognition", content=recordings.data(name), params={"temperature": 0})
+    assert response.json() == {"text": GOLDEN["clips"][name]["text"]}
+
+
+async def test_moonshine_s_texts_are_those_of_its_package_in_any_company(engine: Engine) -> None:
+    answers = await asyncio.gather(
+        *(transcribe(engine, recordings.samples(name), model=MOONSHINE) for name in MOONSHINE_TEXTS)
+    )
+    assert dict(zip(MOONSHINE_TEXTS, (each.text for each in answers), strict=True)) == MOONSHINE_TEXTS
