@@ -6,11 +6,13 @@ import contextlib
 import hashlib
 import importlib.util
 import inspect
+import math
 import platform
 import re
 import tempfile
 import time
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -85,7 +87,8 @@ def prove(model: Model, parts: Sequence[Reference | Asset]) -> Manifest:
             print(f"  writing {part.graph.name}", flush=True)
             write(part, path)
             comparisons += compare(part, path, model.tolerance)
-        manifest = _manifest(model, folder, comparisons)
+        references = [part for part in parts if not isinstance(part, Asset)]
+        manifest = _manifest(model, folder, references, comparisons)
         manifest.write(folder)
         _register(model, folder, manifest)
     return manifest
@@ -182,7 +185,24 @@ def compare(reference: Reference, path: Path, tolerance: float) -> list[Comparis
     return comparisons
 
 
-def _manifest(model: Model, folder: Path, comparisons: Sequence[Comparison]) -> Manifest:
+def _precision(graphs: Sequence[onnx.ModelProto]) -> str:
+    """The type that most of the weights are stored in, counted by bytes."""
+    import onnx
+
+    stored: Counter[str] = Counter()
+    for graph in graphs:
+        for tensor in graph.graph.initializer:
+            dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.data_type)
+            stored[dtype.name] += dtype.itemsize * math.prod(tensor.dims)
+    return stored.most_common(1)[0][0] if stored else "none"
+
+
+def _manifest(
+    model: Model, folder: Path, references: Sequence[Reference], comparisons: Sequence[Comparison]
+) -> Manifest:
+    import onnx
+
+    graphs = [onnx.load(path) for path in sorted(folder.glob("*.onnx"))]
     files = {
         path.name: ExportedFile(sha256=hashlib.sha256(path.read_bytes()).hexdigest(), bytes=path.stat().st_size)
         for path in sorted(folder.iterdir())
@@ -196,10 +216,10 @@ def _manifest(model: Model, folder: Path, comparisons: Sequence[Comparison]) -> 
         source_sha256=model.source.sha256 if isinstance(model.source, PackageMember) else None,
         licence=model.licence,
         provenance=model.provenance,
-        precision="float32",
-        opset=OPSET,
+        precision=_precision(graphs),
+        opset=max(each.version for graph in graphs for each in graph.opset_import if not each.domain),
         files=files,
-        reference=f"torch {versions['torch']}, float32, on the CPU",
+        reference=f"{' and '.join(dict.fromkeys(part.computed_by for part in references))}, on the CPU",
         tolerance=model.tolerance,
         comparisons=tuple(comparisons),
         versions=versions,

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import onnx
+import onnxruntime
 import torch
 from numpy.typing import NDArray
 from PIL import Image
@@ -31,6 +32,13 @@ class Reference:
     module: torch.nn.Module | onnx.ModelProto
     cases: Sequence[Inputs]
     original: torch.nn.Module | Callable[..., Sequence[NDArray[Any]]] | None = None
+
+    @property
+    def computed_by(self) -> str:
+        """What gives the outputs that the graph has to equal."""
+        if isinstance(self.original or self.module, torch.nn.Module):
+            return f"torch {torch.__version__}"
+        return f"the published file by onnxruntime {onnxruntime.__version__}"
 
     def outputs(self, case: Inputs) -> Sequence[NDArray[Any]]:
         """What the graph has to give for a case."""

@@ -20,7 +20,7 @@ from services.exports import find_export
 from services.queueing import Flow, Ticket
 from services.remote import RemoteFlow, RemoteRunner, RemoteTicket, Stub, connect
 from services.runners import Runner, make_runner
-from services.session import available_cpus
+from services.session import available_cpus, trim_heap
 from services.settings import Settings
 
 log = logging.getLogger("ekiben.engine")
@@ -96,6 +96,7 @@ class Engine:
                 runner = self.runners[model.id] = await self._load_one(model, stubs.get(model.id))
                 log.info("model ready", extra={"model": model.id, "provider": runner.provider})
             _settle_garbage()
+            trim_heap()
         except Exception as failure:
             self.failure = failure
             log.critical("a model cannot be served", exc_info=failure)

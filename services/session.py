@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import onnxruntime
@@ -47,6 +50,21 @@ def _cgroup_quota(root: Path) -> int | None:
     return max(1, int(quota) // int(period))
 
 
+@cache
+def share_arena() -> None:
+    """One arena for all sessions of this process: what one model has put down another one takes up."""
+    where = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    onnxruntime.create_and_register_allocator(where, None)
+
+
+def trim_heap() -> None:
+    """Give the system what loading has left free in the C library's heap: most of a graph's size, where it is glibc."""
+    with contextlib.suppress(AttributeError, OSError):
+        ctypes.CDLL(None).malloc_trim(0)
+
+
 class Session:
     """One graph, loaded. Safe to call from several threads at once."""
 
@@ -60,6 +78,8 @@ class Session:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         options.add_session_config_entry("session.inter_op.allow_spinning", "0")
         options.log_severity_level = 3
+        share_arena()
+        options.add_session_config_entry("session.use_env_allocators", "1")
         # Memory is planned, and the plan kept, for each shape anew: of pictures there is no end of shapes.
         options.enable_mem_pattern = not any(tensor.varying for tensor in graph.inputs)
         self._session = onnxruntime.InferenceSession(path, options, providers=_providers(device, gpu_memory_bytes))

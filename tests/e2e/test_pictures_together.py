@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import random
 from concurrent.futures import ThreadPoolExecutor
 from itertools import product
 from typing import Any
 
 import httpx
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
 from tests import photographs
@@ -61,14 +64,23 @@ def same(one: httpx.Response, other: httpx.Response) -> None:
     """The very bytes, or JSON whose scores are those of another order of the same sums.
 
     A request that is alone runs on all cores; then sums are split, and scores move in their seventh digit. So may a
-    landmark by the last of its digits, which are tenths of a pixel, and a box by a pixel where it is between two.
+    landmark by the last of its digits, which are tenths of a pixel, and a box by a pixel where it is between two. The
+    model of arbitrary styles quantises what it computes: there, single pixels may jump.
     """
     if one.content == other.content:
+        return
+    if one.headers["X-Ekiben-Model"] == "magenta-arbitrary":
+        assert np.abs(pixels(one) - pixels(other)).mean() <= 1
         return
     assert "json" in one.headers["Content-Type"], "a painting changed with its company"
     assert len(one.json()) == len(other.json())
     for mine, theirs in zip(one.json(), other.json(), strict=True):
         assert near(mine, theirs), (mine, theirs)
+
+
+def pixels(painting: httpx.Response) -> NDArray[np.int16]:
+    with Image.open(io.BytesIO(painting.content)) as image:
+        return np.asarray(image, np.int16)
 
 
 def near(one: Any, other: Any) -> bool:
@@ -101,6 +113,6 @@ def test_bad_requests_among_paintings_hurt_only_themselves(http: httpx.Client) -
         responses = list(threads.map(lambda place: http.post(STYLE, **kinds[place][1]), order))
     for place, response in zip(order, responses, strict=True):
         if kinds[place][0] == 200:
-            assert response.content == alone[place].content
+            same(response, alone[place])
         else:
             problem(response, kinds[place][0])

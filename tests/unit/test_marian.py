@@ -14,7 +14,7 @@ import torch
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
 from exporters.errors import ProofFailed, SourceError
-from exporters.export import compare, trace
+from exporters.export import compare, write
 from exporters.marian import check_rewriting, from_folder, load
 from exporters.reference import Asset, Reference
 from exporters.transformers_import import transformers
