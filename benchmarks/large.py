@@ -7,10 +7,10 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 
 from benchmarks.payloads import camera_picture
-from models.image import Size, decode
 from models.image_classification import ImageClassification, ImageClassifier
 from models.limits import Limits
 from models.model import OneShot
+from models.pictures.image import Size, decode
 from services.exports import find_export
 from services.session import Session
 

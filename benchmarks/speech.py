@@ -19,10 +19,10 @@ import numpy as np
 
 from benchmarks import machine
 from benchmarks.load import Target
-from models.audio import RATE, decode
 from models.limits import Limits
 from models.model import Stepwise
-from models.speech import Transcript, Wish
+from models.speech.audio import RATE, decode
+from models.speech.model import Transcript, Wish
 from models.speech_recognition import SpeechRecognition
 from models.task import Conversation, Item, Submit
 from services.exports import find_export

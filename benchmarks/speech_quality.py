@@ -16,8 +16,8 @@ import jiwer
 
 from exporters.transformers_import import transformers as transformers  # before the normaliser, which is part of it
 from models import find_model
-from models.audio import RATE
 from models.model import Model
+from models.speech.audio import RATE
 from models.speech_recognition import SpeechParameters, SpeechRecognition
 from models.task import Request
 from services.engine import Engine, Timings
@@ -80,7 +80,7 @@ def reference(model: Model, case: Case) -> list[str] | None:
 
 
 def error_rate(spoken: Sequence[str], heard: Sequence[str]) -> float:
-    from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
+    from transformers.models.speech.whisper.english_normalizer import EnglishTextNormalizer
 
     normal: Any = EnglishTextNormalizer({})  # type: ignore[no-untyped-call]
     return float(jiwer.wer([normal(text) for text in spoken], [normal(text) for text in heard]))

@@ -18,8 +18,8 @@ from platformdirs import user_cache_path
 from benchmarks import machine
 from benchmarks.sentence_pairs import sentence_pairs
 from models.task import Request
+from models.text.translators import CATALOGUE, Translator
 from models.translation import Translation, TranslationParameters
-from models.translators import CATALOGUE, Translator
 from services.engine import Engine, Timings
 from services.settings import Settings
 

@@ -20,8 +20,8 @@ import psutil
 from benchmarks import machine
 from benchmarks.sentence_pairs import sentence_pairs
 from models.model import Stepwise
-from models.sentence_translation import row
-from models.translators import CATALOGUE
+from models.text.sentence_translation import row
+from models.text.translators import CATALOGUE
 from services.exports import find_export
 from services.session import Session
 from services.stepwise import StepwiseModel

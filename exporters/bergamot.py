@@ -20,7 +20,7 @@ from exporters.marian_file import EMBEDDING, Weight, read
 from exporters.reference import Asset, Inputs, Reference
 from exporters.sources import fetch_member
 from models.model import PackageMember, Stepwise
-from models.translators import VOCABULARY_FILE, Translator
+from models.text.translators import VOCABULARY_FILE, Translator
 
 HEADS = 8
 EPSILON = 1e-6

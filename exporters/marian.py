@@ -18,7 +18,7 @@ from exporters.hub import hub_folder
 from exporters.reference import Asset, Inputs, Reference
 from exporters.transformers_import import transformers
 from models.model import HubRepository, Stepwise
-from models.translators import HUB_VOCABULARY_FILES, Translator
+from models.text.translators import HUB_VOCABULARY_FILES, Translator
 
 MASKED = -1e9
 PATTERNS = ("config.json", "generation_config.json", "model.safetensors", "pytorch_model.bin", *HUB_VOCABULARY_FILES)

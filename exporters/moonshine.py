@@ -21,7 +21,7 @@ from exporters.ort_format import branch, needed, read
 from exporters.reference import Asset, Inputs, Reference
 from exporters.sources import fetch_members
 from models.model import Graph, PackageMember, Stepwise
-from models.moonshine import HEADS, LAYERS, SIZE, START, TOKENIZER_FILE, MoonshineModel
+from models.speech.moonshine import HEADS, LAYERS, SIZE, START, TOKENIZER_FILE, MoonshineModel
 
 Arrays = Sequence[NDArray[Any]]
 OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("com.microsoft", 1)]

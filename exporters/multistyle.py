@@ -16,7 +16,8 @@ from exporters.onnx_network import OnnxFile, free_sizes
 from exporters.reference import Inputs, Reference, smooth_pictures
 from exporters.sources import fetch_member
 from models.model import OneShot, PackageMember
-from models.style_transfer import STYLES, StyleModel
+from models.pictures.styles import STYLES
+from models.style_transfer import StyleModel
 
 
 class StyleNorm(nn.Module):

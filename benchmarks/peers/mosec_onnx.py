@@ -8,7 +8,7 @@ from mosec import Server, Worker
 
 from benchmarks.peers import classifier
 from benchmarks.peers.graph import Graph
-from models.image import Pixels
+from models.pictures.image import Pixels
 
 
 class Classifier(Worker):  # type: ignore[misc]

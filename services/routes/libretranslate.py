@@ -13,13 +13,14 @@ from pydantic import BaseModel, ValidationError
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from models import TASKS, languages
+from models import TASKS
 from models.errors import EkibenError, InvalidInput, MalformedBody, RetryableError, UnknownModel, UnsupportedMedia
 from models.limits import Limits
 from models.media import TEXT
 from models.task import Request
+from models.text import languages
+from models.text.translators import Translator
 from models.translation import Translation, TranslationParameters, languages_of
-from models.translators import Translator
 from services import bodies, forms
 from services.edge import Record
 from services.engine import Engine

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from models import TASKS
 from models.errors import EkibenError, UnsupportedMedia
 from models.model import Model
-from models.speech import Segment
+from models.speech.model import Segment
 from models.task import Request
 from services import bodies, forms
 from services.edge import Record

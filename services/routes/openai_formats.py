@@ -8,11 +8,11 @@ from pydantic import BaseModel, Field, field_validator
 
 from models.errors import InvalidInput
 from models.media import AUDIO
-from models.speech import Segment, SpeechModel, Transcript, Wish
+from models.speech.model import Segment, SpeechModel, Transcript, Wish
+from models.speech.subtitles import srt, vtt
+from models.speech.whisper_languages import LANGUAGES
 from models.speech_recognition import SpeechRecognition, transcribe
-from models.subtitles import srt, vtt
 from models.task import Conversation, Input, Media, Parameters, Request, Task
-from models.whisper_languages import LANGUAGES
 
 Format = Literal["json", "text", "srt", "verbose_json", "vtt"]
 TIMED: tuple[Format, ...] = ("srt", "vtt", "verbose_json")

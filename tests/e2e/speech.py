@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from models.audio import RATE, Samples
+from models.speech.audio import RATE, Samples
 from tests import recordings
 
 ROUTE = "/v1/speech-recognition"

@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from models.audio import RATE, Samples
+from models.speech.audio import RATE, Samples
 from tests import recordings
 from tests.e2e.checks import problem
 from tests.e2e.speech import BECKETT, ROUTE, long_recording, words

@@ -6,9 +6,9 @@ import httpx
 import pytest
 from PIL import Image
 
-from models.image import decode
 from models.image_classification import ImageClassification
 from models.limits import Limits
+from models.pictures.image import decode
 from tests import photographs
 
 LITE0 = ImageClassification.models[0]

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from models import find_model
-from models.audio import RATE, Samples
 from models.model import Model
-from models.speech import SpeechModel, Transcript, Wish
+from models.speech.audio import RATE, Samples
+from models.speech.model import SpeechModel, Transcript, Wish
 from models.speech_recognition import SpeechParameters, SpeechRecognition
 from models.task import Conversation, Request
 from services.engine import Engine, Timings

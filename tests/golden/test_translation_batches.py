@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.model import Stepwise
-from models.sentence_translation import GreedySearch, row
 from models.task import Array, Item
-from models.translators import CATALOGUE
-from models.vocabulary import Vocabulary
+from models.text.sentence_translation import GreedySearch, row
+from models.text.translators import CATALOGUE
+from models.text.vocabulary import Vocabulary
 from services.exports import find_export
 from services.session import Session
 from services.stepwise import Batch, StepwiseModel

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from models import MODELS
 from models.model import Model
-from models.style_transfer import mixture, style_name
+from models.pictures.styles import mixture, style_name
 from models.task import Item
 from services.core_pool import CorePool
 from services.exports import find_export

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from models.audio import RATE, Samples, decode
 from models.errors import BudgetExceeded, InvalidInput
 from models.limits import Limits
 from models.media import AUDIO
+from models.speech.audio import RATE, Samples, decode
 from tests import recordings
 
 BECKETT = recordings.samples("beckett")

@@ -16,7 +16,7 @@ from exporters.marian_file import EMBEDDING, Weight, read
 from exporters.reference import Asset, Reference
 from exporters.sources import fetch_member
 from models.model import PackageMember, Stepwise
-from models.translators import CATALOGUE, VOCABULARY_FILE, Translator
+from models.text.translators import CATALOGUE, VOCABULARY_FILE, Translator
 
 MODELS = [model for model in CATALOGUE if model.architecture == "bergamot"]
 

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from models.boxes import MAX_CANDIDATES, Box, overlaps, suppress
 from models.object_detection import best
+from models.pictures.boxes import MAX_CANDIDATES, Box, overlaps, suppress
 from tests.suppression import batched_nms
 
 # Corners on a small grid overlap often, and their areas are exact in float32. Shares of them are fractions with a

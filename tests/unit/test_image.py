@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from models.errors import BudgetExceeded, InvalidInput
-from models.image import Pixels, decode
 from models.image_classification import ImageClassification
 from models.limits import Limits
-from models.views import CentreCrop
+from models.pictures.image import Pixels, decode
+from models.pictures.views import CentreCrop
 from tests.photographs import encoded
 from tests.serving import ROOT
 
@@ -235,7 +235,7 @@ def huge_lossless_webp(side: int) -> bytes:
 MEASURE = """
 import resource, sys
 from models.errors import BudgetExceeded
-from models.image import decode
+from models.pictures.image import decode
 from models.limits import Limits
 
 data = sys.stdin.buffer.read()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from models.languages import code, detect, name
+from models.text.languages import code, detect, name
 
 
 @pytest.mark.parametrize(

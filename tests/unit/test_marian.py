@@ -19,9 +19,9 @@ from exporters.marian import check_rewriting, from_folder, load
 from exporters.reference import Asset, Reference
 from exporters.transformers_import import transformers
 from models.model import HubRepository, Stepwise
-from models.sentence_translation import GreedySearch, row
-from models.translators import CATALOGUE, HUB_VOCABULARY_FILES, Translator, transformer_protocol
-from models.vocabulary import Vocabulary
+from models.text.sentence_translation import GreedySearch, row
+from models.text.translators import CATALOGUE, HUB_VOCABULARY_FILES, Translator, transformer_protocol
+from models.text.vocabulary import Vocabulary
 from services.session import Session
 from services.stepwise import StepwiseModel
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.markup import runs, without_edges
+from models.text.markup import runs, without_edges
 
 
 def prose(document: str) -> list[str]:

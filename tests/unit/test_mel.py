@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.transformers_import import transformers
-from models.audio import RATE, Samples
-from models.mel import BLOCK_FRAMES, HOP, QUIETEST, WINDOW_FRAMES, Features, Spectrogram, mel_filters
+from models.speech.audio import RATE, Samples
+from models.speech.mel import BLOCK_FRAMES, HOP, QUIETEST, WINDOW_FRAMES, Features, Spectrogram, mel_filters
 from tests import recordings
 
 LONG = recordings.joined(["two_cities", "beckett", "librivox-0870", "two_cities"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.audio import RATE
-from models.moonshine import END, LONGEST, SHORTEST, MoonshineSearch, pieces, quietest, read_vocabulary, text_of
+from models.speech.audio import RATE
+from models.speech.moonshine import END, LONGEST, SHORTEST, MoonshineSearch, pieces, quietest, read_vocabulary, text_of
 
 
 @given(st.lists(st.binary(max_size=300), max_size=20))

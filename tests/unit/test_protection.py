@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.protection import mask, number_spans, numbers_kept, protected_spans, united, whole_spans
+from models.text.protection import mask, number_spans, numbers_kept, protected_spans, united, whole_spans
 
 
 def found(text: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.repetition import FASTEST_SPEECH, compression_ratio, looping
+from models.speech.repetition import FASTEST_SPEECH, compression_ratio, looping
 
 
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=24), st.lists(st.integers(10, 20), max_size=10))

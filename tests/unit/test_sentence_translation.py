@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sentence_translation import GreedySearch, loop_length, repeats, row, translate
-from models.translators import CATALOGUE
+from models.text.sentence_translation import GreedySearch, loop_length, repeats, row, translate
+from models.text.translators import CATALOGUE
 
 MODEL = CATALOGUE[0]
 

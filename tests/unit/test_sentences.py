@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.sentences import cut, parts
+from models.text.sentences import cut, parts
 
 TROUBLE = st.sampled_from(
     [" ", "\n", "\r\n", "\t", ". ", "! ", "? ", "Mr. ", "e.g. ", '"', "…", "\u2028", "\0", "A", "é", "😀"]

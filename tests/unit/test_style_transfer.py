@@ -14,17 +14,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 from models.model import OneShot
-from models.style_transfer import (
-    SMALLEST,
-    STYLES,
-    PictureStyle,
-    StyleParameters,
-    StyleTransfer,
-    encode,
-    mirrored,
-    mixture,
-    style_name,
-)
+from models.pictures.styles import STYLES, mixture, style_name
+from models.style_transfer import SMALLEST, PictureStyle, StyleParameters, StyleTransfer, encode, mirrored
 from models.task import NEXT, Media, Request, Submit
 from tests import photographs
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from models.speech import Segment
-from models.subtitles import srt, vtt
+from models.speech.model import Segment
+from models.speech.subtitles import srt, vtt
 
 SEGMENTS = [
     Segment(0.0, 5.08, " It was the best of times,"),

@@ -25,10 +25,10 @@ from exporters.errors import HashMismatch, SourceError
 from exporters.export import compare, write
 from exporters.reference import Reference, picture_batches
 from exporters.torchvision_import import torchvision
-from models.image import Pixels
 from models.image_classification import ImageClassification, ImageClassifier, imagenet_labels
 from models.model import TorchvisionWeights
-from models.views import LARGEST_RESIZED_PIXELS, CentreCrop
+from models.pictures.image import Pixels
+from models.pictures.views import LARGEST_RESIZED_PIXELS, CentreCrop
 
 MODELS = {model.id: model for model in ImageClassification.models if isinstance(model.source, TorchvisionWeights)}
 SOURCE = TorchvisionWeights("ResNet50_Weights.IMAGENET1K_V2")

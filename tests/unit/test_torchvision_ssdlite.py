@@ -20,9 +20,9 @@ from exporters.export import compare, write
 from exporters.reference import Reference, picture_batches
 from exporters.torchvision_classifier import architecture_name
 from exporters.torchvision_import import torchvision
-from models.boxes import Box
 from models.model import OneShot, TorchvisionWeights
 from models.object_detection import Detection, DetectionParameters, ObjectDetection, ObjectDetector, coco_labels
+from models.pictures.boxes import Box
 from models.task import Request, Submit
 from tests import photographs, suppression
 

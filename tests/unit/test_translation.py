@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from models.errors import InvalidInput
 from models.task import NEXT, Partial, Request, Submit
+from models.text.translators import CATALOGUE
 from models.translation import WINDOW, Piece, Translation, TranslationParameters, find_translator
-from models.translators import CATALOGUE
 
 TASK = Translation()
 EN_PT, PT_EN = CATALOGUE[:2]

@@ -10,8 +10,8 @@ from PIL import Image
 from PIL.Image import Resampling
 
 from models.face_detection import LONGEST, SIDES
-from models.image import Picture, Size
-from models.views import FitInside, Stretch, shrunk
+from models.pictures.image import Picture, Size
+from models.pictures.views import FitInside, Stretch, shrunk
 
 FIT = FitInside(LONGEST, SIDES, Resampling.BILINEAR)
 sides = st.integers(1, 5000)

@@ -17,14 +17,14 @@ from exporters.export import compare, write
 from exporters.reference import Asset, Reference
 from exporters.transformers_import import transformers
 from exporters.whisper import from_folder
-from models.audio import RATE, Samples
-from models.mel import Spectrogram
 from models.model import Stepwise
-from models.speech import Transcript, Wish
+from models.speech.audio import RATE, Samples
+from models.speech.mel import Spectrogram
+from models.speech.model import Transcript, Wish
+from models.speech.whisper import GENERATION_FILE, TOKENIZER_FILE, whisper_protocol
+from models.speech.whisper_transcription import WhisperModel
 from models.speech_recognition import whisper
 from models.task import Conversation, Partial, Submit
-from models.whisper import GENERATION_FILE, TOKENIZER_FILE, whisper_protocol
-from models.whisper_transcription import WhisperModel
 from services.session import Session
 from services.stepwise import StepwiseModel
 from tests import recordings

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from exporters.transformers_import import transformers
-from models.whisper import Generation
-from models.whisper_search import LATEST_START, MAX_TOKENS, WhisperSearch
+from models.speech.whisper import Generation
+from models.speech.whisper_search import LATEST_START, MAX_TOKENS, WhisperSearch
 
 VOCABULARY = 120
 WORDS = Generation(

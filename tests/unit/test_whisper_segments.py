@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.whisper_segments import Cut, cut
+from models.speech.whisper_segments import Cut, cut
 
 T = 1000
 """`<|0.00|>`"""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.audio import Samples
 from models.errors import InvalidInput
 from models.model import Model
+from models.speech.audio import Samples
 from models.task import Conversation
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from sentencepiece import SentencePieceProcessor
 
-from models.languages import name
 from models.model import BATCH, Graph, HubRepository, Model, PackageMember, Stepwise, Tensor
-from models.vocabulary import MarianVocabulary, SentencePieceVocabulary, Vocabulary
+from models.text.languages import name
+from models.text.vocabulary import MarianVocabulary, SentencePieceVocabulary, Vocabulary
 
 SOURCE = "source"
 PAST = "past"

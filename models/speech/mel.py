@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from models.audio import RATE, Samples
+from models.speech.audio import RATE, Samples
 
 HOP: Final = 160
 FRAME: Final = 400

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel
 
-from models.image import Size
+from models.pictures.image import Size
 
 MAX_CANDIDATES = 1_000
 """So many boxes are compared with each other: a threshold near 0 lets in a hundred thousand."""

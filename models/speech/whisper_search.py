@@ -12,9 +12,9 @@ from typing import Final
 
 import numpy as np
 
-from models.repetition import looping
+from models.speech.repetition import looping
+from models.speech.whisper import DECODER_POSITIONS, Generation
 from models.task import Array
-from models.whisper import DECODER_POSITIONS, Generation
 
 MAX_TOKENS: Final = DECODER_POSITIONS // 2
 LATEST_START: Final = 50

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from models.protection import (
+from models.task import Array, Item
+from models.text.protection import (
     MOST_NAMES,
     Span,
     mask,
@@ -17,10 +18,9 @@ from models.protection import (
     united,
     whole_spans,
 )
-from models.sentences import cut
-from models.task import Array, Item
-from models.translators import Translator
-from models.vocabulary import Vocabulary
+from models.text.sentences import cut
+from models.text.translators import Translator
+from models.text.vocabulary import Vocabulary
 
 LENGTH_FACTOR = 2.5
 LENGTH_ALLOWANCE = 8

@@ -12,10 +12,10 @@ from typing import Final
 
 import numpy as np
 
-from models.audio import RATE, Samples
 from models.model import BATCH, Graph, PackageMember, Stepwise, Tensor
-from models.repetition import FASTEST_SPEECH, looping
-from models.speech import Segment, SpeechModel, Transcript, Wish
+from models.speech.audio import RATE, Samples
+from models.speech.model import Segment, SpeechModel, Transcript, Wish
+from models.speech.repetition import FASTEST_SPEECH, looping
 from models.task import Array, Conversation, Item, Partial, run
 
 LAYERS: Final = 6

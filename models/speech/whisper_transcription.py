@@ -9,15 +9,15 @@ from typing import Final
 
 import numpy as np
 
-from models.audio import RATE, Samples
-from models.mel import FRAMES_PER_SECOND, WINDOW_FRAMES, Features, Spectrogram
 from models.model import PackageMember
-from models.repetition import compression_ratio
-from models.speech import Segment, SpeechModel, Transcript, Wish
+from models.speech.audio import RATE, Samples
+from models.speech.mel import FRAMES_PER_SECOND, WINDOW_FRAMES, Features, Spectrogram
+from models.speech.model import Segment, SpeechModel, Transcript, Wish
+from models.speech.repetition import compression_ratio
+from models.speech.whisper import GENERATION_FILE, TOKENIZER_FILE, Generation, Vocabulary
+from models.speech.whisper_search import MAX_TOKENS, WhisperSearch, Written
+from models.speech.whisper_segments import cut
 from models.task import Array, Conversation, Item, Partial, run
-from models.whisper import GENERATION_FILE, TOKENIZER_FILE, Generation, Vocabulary
-from models.whisper_search import MAX_TOKENS, WhisperSearch, Written
-from models.whisper_segments import cut
 
 TEMPERATURES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MOST_COMPRESSION: Final = 2.4

@@ -10,8 +10,8 @@ from typing import Final
 from pydantic import BaseModel, ConfigDict
 from tokenizers import Tokenizer
 
-from models.mel import WINDOW_FRAMES
 from models.model import BATCH, Graph, Stepwise, Tensor
+from models.speech.mel import WINDOW_FRAMES
 
 GENERATION_FILE: Final = "generation.json"
 TOKENIZER_FILE: Final = "tokenizer.json"

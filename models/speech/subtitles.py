@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from models.speech import Segment
+from models.speech.model import Segment
 
 
 def srt(segments: Iterable[Segment]) -> str:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from models.image import Picture, Pixels, Size
+from models.pictures.image import Picture, Pixels, Size
 
 LARGEST_RESIZED_PIXELS = 2_000_000
 """Up to here a picture is resized whole before the centre is cut out of it; beyond, only the centre is."""

@@ -1,0 +1,1 @@
+"""What translation is made of: languages, sentences, what has to come through unharmed, vocabularies."""
