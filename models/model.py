@@ -187,7 +187,7 @@ class HubRepository:
     revision: str = "main"
 
     def __str__(self) -> str:
-        return f"{self.repository} at {self.revision}"
+        return f"Hugging Face {self.repository} at {self.revision}"
 
 
 Source = PackageMember | TorchvisionWeights | HubRepository

@@ -13,6 +13,9 @@ from tests import photographs
 from tests.serving import serving
 
 
+ROUTE = b"/v1/image-classification"
+
+
 class Collector(BaseHTTPRequestHandler):
     """Takes what an OTLP exporter posts."""
 
@@ -24,7 +27,8 @@ class Collector(BaseHTTPRequestHandler):
         self.bodies.append((self.path, body))
         self.send_response(200)
         self.end_headers()
-        self.received.set()
+        if ROUTE in body:  # spans of /readyz, while the models loaded, may have come before
+            self.received.set()
 
     def log_message(self, format: str, *arguments: object) -> None:
         """Say nothing."""
@@ -39,6 +43,4 @@ def test_a_request_leaves_a_span_with_the_collector(tmp_path: Path) -> None:
             assert httpx.post(f"{server.url}/v1/image-classification", content=picture, timeout=60).status_code == 200
             assert Collector.received.wait(30)
         collector.shutdown()
-    [(path, body), *_] = Collector.bodies
-    assert path == "/v1/traces"
-    assert b"/v1/image-classification" in body
+    assert {path for path, _ in Collector.bodies} == {"/v1/traces"}

@@ -309,7 +309,7 @@ def fetch(home: Path, **environment: str) -> list[str]:
     return done.stdout.splitlines()
 
 
-START = "Hugging Face PekingU/rtdetr_r18vd: cannot be fetched from Hugging Face's hub: "
+START = "Hugging Face PekingU/rtdetr_r18vd at main: cannot be fetched from Hugging Face's hub: "
 
 
 def test_a_hub_that_cannot_be_reached_is_given_up_in_one_sentence(tmp_path: Path) -> None:
