@@ -71,7 +71,8 @@ class InferRoute:
                 outputs = await self._run(named, request, deadline, record)
             size = sum(outputs[each.tensor.name].nbytes for each in request.outputs)
             text, binary = await _in_thread(size, encode, named.name, request, outputs, limits)
-            return await self._respond(http, text, binary)
+            headers = {HEADER_LENGTH: str(len(text))} if any(each.binary for each in request.outputs) else {}
+            return await _respond(http, text + binary, headers)
 
     async def _read(
         self, http: HttpRequest, named: NamedGraph, deadline: float, share: bodies.Share, record: Record
@@ -99,16 +100,15 @@ class InferRoute:
             raise InvalidInput.of("inputs", f"{named.name} cannot be run with these values or sizes") from None
         return outputs
 
-    async def _respond(self, http: HttpRequest, text: bytes, binary: bytes) -> Response:
-        headers = {"Vary": "Accept-Encoding"}
-        if binary:
-            headers[HEADER_LENGTH] = str(len(text))
-        body = text + binary
-        coding = compression.accepted(http.headers.get("accept-encoding", ""))
-        if coding and len(body) >= compression.WORTHWHILE_BYTES:
-            headers["Content-Encoding"] = coding
-            body = await _in_thread(len(body), compression.compressed, body, coding)
-        return Response(body, 200, headers, "application/octet-stream" if binary else "application/json")
+
+async def _respond(http: HttpRequest, body: bytes, headers: dict[str, str]) -> Response:
+    media_type = "application/octet-stream" if headers else "application/json"
+    headers = {**headers, "Vary": "Accept-Encoding"}
+    coding = compression.accepted(http.headers.get("accept-encoding", ""))
+    if coding and len(body) >= compression.WORTHWHILE_BYTES:
+        headers["Content-Encoding"] = coding
+        body = await _in_thread(len(body), compression.compressed, body, coding)
+    return Response(body, 200, headers, media_type)
 
 
 async def _in_thread(size: int, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:

@@ -188,9 +188,8 @@ def encode(name: str, request: InferRequest, outputs: Mapping[str, Array], limit
             described.append({**facts, "parameters": {"binary_data_size": len(binary[-1])}})
         else:
             described.append({**facts, "data": array.ravel().tolist()})
-    document = {"model_name": name, "model_version": VERSION, "outputs": described}
+    document: dict[str, Any] = {} if request.id is None else {"id": request.id}
+    document |= {"model_name": name, "model_version": VERSION, "outputs": described}
     # JSON has no NaN: null stands for it, as it does for infinity.
-    text = pydantic_core.to_json(
-        document if request.id is None else {"id": request.id, **document}, inf_nan_mode="null"
-    )
+    text = pydantic_core.to_json(document, inf_nan_mode="null")
     return text, b"".join(binary)
