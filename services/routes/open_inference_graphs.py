@@ -41,6 +41,10 @@ DATATYPES: Final = {
 LARGEST: Final = 6
 """How many times a model's usual item one item may be; memory for a run grows with it."""
 
+BYTE_CHARACTERS: Final = 8
+NUMBER_CHARACTERS: Final = 28
+"""What a value takes as JSON at most, with what stands before the next: `false, ` and `-1.7976931348623157e+308, `."""
+
 
 @dataclass(frozen=True)
 class NamedGraph:
@@ -133,6 +137,18 @@ def configuration(named: NamedGraph) -> dict[str, Any]:
 
 def _sizes(axes: tuple[int | str, ...]) -> list[int]:
     return [-1 if isinstance(axis, str) else axis for axis in axes]
+
+
+def body_budget(named: NamedGraph, limits: Limits) -> int:
+    """How many bytes the tensors of a request that fits the graph have at most, in whichever form is longer."""
+    binary = text = 0
+    for tensor in named.graph.inputs:
+        row = math.prod(axis for axis in tensor.axes if isinstance(axis, int))
+        elements = named.model.max_batch * row * (LARGEST * named.model.item_cost if tensor.varying else 1)
+        itemsize = np.dtype(tensor.dtype).itemsize
+        binary += elements * itemsize
+        text += min(elements, limits.tensor_values) * (BYTE_CHARACTERS if itemsize == 1 else NUMBER_CHARACTERS)
+    return min(limits.tensor_bytes, max(binary, text))
 
 
 def check_shapes(named: NamedGraph, shapes: Mapping[str, tuple[int, ...]], limits: Limits) -> int:

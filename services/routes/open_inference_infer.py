@@ -19,7 +19,7 @@ from services import bodies, compression
 from services.edge import Record
 from services.engine import Engine
 from services.routes.open_inference_errors import in_the_dialects_words
-from services.routes.open_inference_graphs import VERSION, NamedGraph, check_shapes, find_graph, infer
+from services.routes.open_inference_graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
 from services.routes.open_inference_tensors import InferRequest, decode, encode, parsing_memory
 from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
 from services.session import UnsuitableTensors
@@ -78,7 +78,7 @@ class InferRoute:
         self, http: HttpRequest, named: NamedGraph, deadline: float, share: bodies.Share, record: Record
     ) -> InferRequest:
         limits = self._engine.settings.limits
-        budget = limits.tensor_bytes + JSON_OVERHEAD_BYTES
+        budget = body_budget(named, limits) + JSON_OVERHEAD_BYTES
         body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
         arrived = perf_counter()
         body = await compression.decompressed(body, http.headers.get("content-encoding", ""), budget, share)

@@ -23,7 +23,7 @@ from models.model import Graph, Tensor
 from models.task import Array
 from services.bodies import BodyMemory
 from services.compression import accepted, compressed, decompressed
-from services.routes.open_inference_graphs import DATATYPES, GRAPHS, check_shapes
+from services.routes.open_inference_graphs import DATATYPES, GRAPHS, body_budget, check_shapes
 from services.routes.open_inference_tensors import InferRequest, Wanted, decode, encode, parsing_memory
 
 LIMITS = Limits()
@@ -302,6 +302,30 @@ def test_shapes_that_do_not_fit_are_refused(case: str) -> None:
     name, shapes, error = REFUSED_SHAPES[case]
     with pytest.raises(error):
         check_shapes(GRAPHS[name], shapes, LIMITS)
+
+
+@given(st.sampled_from(sorted(GRAPHS)), st.booleans(), st.data())
+def test_whatever_fits_a_graph_fits_its_budget(name: str, as_text: bool, data: st.DataObject) -> None:
+    named = GRAPHS[name]
+    sizes = {axis: data.draw(st.integers(1, 100)) for tensor in named.graph.inputs for axis in tensor.varying}
+    sizes = {axis: size * named.graph.multiples.get(axis, 1) for axis, size in sizes.items()}
+    sizes["batch"] = data.draw(st.integers(1, named.model.max_batch))
+    shapes = {
+        tensor.name: tuple(sizes[axis] if isinstance(axis, str) else axis for axis in tensor.axes)
+        for tensor in named.graph.inputs
+    }
+    try:
+        check_shapes(named, shapes, LIMITS)
+    except BudgetExceeded:
+        return
+    longest = {"bool": "false, ", "uint8": "255, ", "int64": f"{-(2**63)}, ", "float32": "-3.4028234663852886e+38, "}
+    length = sum(
+        math.prod(shapes[tensor.name]) * (len(longest[tensor.dtype]) if as_text else np.dtype(tensor.dtype).itemsize)
+        for tensor in named.graph.inputs
+    )
+    values = sum(map(math.prod, shapes.values()))
+    if length <= LIMITS.tensor_bytes and (values <= LIMITS.tensor_values or not as_text):
+        assert length <= body_budget(named, LIMITS) <= LIMITS.tensor_bytes
 
 
 def test_every_graph_has_types_that_the_protocol_names() -> None:
