@@ -17,3 +17,7 @@ class Limits:
     multipart_parts: int = 64
     json_depth: int = 32
     json_values: int = 100_000
+    tensor_bytes: int = 100_000_000
+    """Of all the tensors of one inference request, or of its answer."""
+    tensor_values: int = 2_000_000
+    """Of those that travel as JSON: as Python's objects they take many times their bytes."""

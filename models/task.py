@@ -53,7 +53,8 @@ class Item:
     cost: int
     search: TokenSearch | None = None
     graph: str | None = None
-    """The graph that runs it, by name, where a one-shot model has several; left out, the first."""
+    """The graph that runs it, by name, where a one-shot model has several; left out, the first. Of a stepwise model,
+    an item without a search is one run of that graph by itself, on tensors that have their batch axis."""
 
 
 Output = Any

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
@@ -14,7 +16,7 @@ from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
 from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, libretranslate, openai_audio, pages, tasks
+from services.routes import catalogue, libretranslate, open_inference, open_inference_errors, openai_audio, pages, tasks
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -25,7 +27,7 @@ class Application:
     """Every route. The tasks' are called directly: FastAPI, which documents them and answers all others, takes
     CPU time for what they do not need."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, draining: Callable[[], bool] = lambda: False) -> None:
         self.fastapi = _fastapi()
         pages.add_routes(self.fastapi, engine)
         catalogue.add_routes(self.fastapi, engine)
@@ -34,6 +36,7 @@ class Application:
         self._direct: dict[str, ASGIApp] = {
             **tasks.add_routes(self.fastapi, engine, memory),
             **openai_audio.add_routes(self.fastapi, engine, memory),
+            **open_inference.add_routes(self.fastapi, engine, memory, draining),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +61,8 @@ def _fastapi() -> FastAPI:
 
     @app.exception_handler(HTTPException)
     async def on_http_error(http: HttpRequest, error: HTTPException) -> Response:
+        if http.url.path.startswith("/v2/"):
+            return open_inference_errors.error_response(error.status_code, str(error.detail), dict(error.headers or {}))
         return problem_response(
             error.status_code,
             str(error.detail),

@@ -161,9 +161,24 @@ class Engine:
         `deadline` is a time of the event loop's clock: what has not started by then never will.
         `on_partial` is awaited with each partial answer, in order; the conversation goes on after it.
         """
-        items = _Items(model, lambda each: self.runner(each).open(deadline))
         request = replace(request, opened=self.opened.get(task.name, {}))
-        conversation: Conversation[Any] = task.converse(model, request)
+        conversation = task.converse(model, request)
+        return await self.converse(
+            task.name, model, conversation, deadline=deadline, timings=timings, on_partial=on_partial
+        )
+
+    async def converse(
+        self,
+        kind: str,
+        model: Model,
+        conversation: Conversation[Any],
+        *,
+        deadline: float,
+        timings: Timings,
+        on_partial: OnPartial | None = None,
+    ) -> Any:
+        """Carry a conversation to its answer; as `answer`. What takes about as long as others is of one `kind`."""
+        items = _Items(model, lambda each: self.runner(each).open(deadline))
         clock = _Clock(timings)
         lanes = self.pool.lanes(model.id)
         advancing = lanes.patient.submit(_advance, conversation, None)
@@ -185,12 +200,12 @@ class Engine:
                         clock.waited(ticket)
                     except EkibenError as error:
                         reply = _Failure(error)
-                if self._pace.is_short(task):
+                if self._pace.is_short(kind):
                     step = _advance(conversation, reply)
                 else:
                     advancing = lanes.urgent.submit(_advance, conversation, reply)
                     step = await asyncio.wrap_future(advancing)
-                self._pace.note(task, step.cpu_seconds)
+                self._pace.note(kind, step.cpu_seconds)
         finally:
             items.close()
             # Where this request was cancelled a thread may still be in the conversation: close it after that.
@@ -273,7 +288,7 @@ def _advance(conversation: Conversation[Any], reply: Any) -> _Step:
 
 
 class _Pace:
-    """How long the steps that a task takes after an output have been of late, at worst.
+    """How long the steps that a kind of conversation takes after an output have been of late, at worst.
 
     Taking a step to a thread and back costs a third of a millisecond. Steps that have all been shorter stay on
     the event loop; a single long one sends those after it back to the threads.
@@ -282,11 +297,11 @@ class _Pace:
     def __init__(self) -> None:
         self._worst: dict[str, float] = {}
 
-    def is_short(self, task: AnyTask) -> bool:
-        return self._worst.get(task.name, UNKNOWN_SECONDS) < SHORT_SECONDS
+    def is_short(self, kind: str) -> bool:
+        return self._worst.get(kind, UNKNOWN_SECONDS) < SHORT_SECONDS
 
-    def note(self, task: AnyTask, seconds: float) -> None:
-        self._worst[task.name] = max(seconds, 0.9 * self._worst.get(task.name, UNKNOWN_SECONDS))
+    def note(self, kind: str, seconds: float) -> None:
+        self._worst[kind] = max(seconds, 0.9 * self._worst.get(kind, UNKNOWN_SECONDS))
 
 
 class _Clock:

@@ -21,7 +21,7 @@ settings = Settings()
 preflight.check(settings)  # raises before a worker is started that could not serve
 engine = Engine(settings)
 drain = Drain(wait_seconds=settings.drain_seconds, grace_seconds=settings.grace_seconds)
-app = Application(engine)
+app = Application(engine, draining=lambda: drain.begun)
 
 
 class GatewayService(Service[Any]):  # type: ignore[misc]

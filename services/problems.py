@@ -20,7 +20,7 @@ MAX_CHARACTERS = 1_000
 MAX_FIELDS = 20
 """How much of what a caller sent an answer may repeat: of a sentence, of a name, of many faults."""
 
-_MESSAGES = {"extra_forbidden": "is not known here", "missing": "is missing"}
+_MESSAGES = {"extra_forbidden": "is not known here", "missing": "is missing", "model_type": "is not a JSON object"}
 """Sentences of ours for pydantic's error types, where its own speak of Python."""
 
 

@@ -22,6 +22,7 @@ from models.model import Model
 from models.task import Item, Output
 from services.queueing import Flow
 from services.runners import Runner
+from services.session import UnsuitableTensors
 from services.tuning import Arrangement
 
 POLL_SECONDS = 0.2
@@ -95,7 +96,7 @@ class Host:
         try:
             ticket = await flow.submit(work.item)
             output = await ticket.future
-        except EkibenError as error:
+        except (EkibenError, UnsuitableTensors) as error:
             return Result(None, error, loop.time() - arrived, 0.0)
         except Exception as error:
             return Result(None, RuntimeError(f"{type(error).__name__} in a runner: {error}"), 0.0, 0.0)

@@ -197,10 +197,12 @@ class StepwiseScheduler:
     # In a thread.
 
     def _encode(self, tickets: Sequence[Ticket]) -> list[Any]:
-        """For each ticket its error, or None; for all the others together, their rows."""
+        """For each ticket its error or output, where it has one already, or None; for all the others, their rows."""
         started: list[_Joining] = []
 
-        def start(some: Sequence[Ticket]) -> list[None]:
+        def start(some: Sequence[Ticket]) -> list[Any]:
+            if some[0].item.search is None:
+                return [self._model.run(ticket.item) for ticket in some]
             batch = self._model.start([ticket.item for ticket in some])
             started.append(_Joining(batch, dict(zip(batch.rows, some, strict=True))))
             return [None] * len(some)
@@ -262,12 +264,12 @@ class StepwiseScheduler:
     def _encoded(self, tickets: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
         self._encoding = False
         failure = done.exception()
-        errors, started = ([failure] * len(tickets), []) if failure else done.result()
+        results, started = ([failure] * len(tickets), []) if failure else done.result()
         now = self._loop.time()
-        for ticket, error in zip(tickets, errors, strict=True):
-            if error is not None:
+        for ticket, result in zip(tickets, results, strict=True):
+            if result is not None:
                 self._rows -= 1
-                settle(ticket, error, now)
+                settle(ticket, result, now)
         self._joining += started
         self.wake()
 

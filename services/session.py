@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import onnxruntime
+from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from models.model import Graph
 from models.task import Array
@@ -65,6 +66,10 @@ def trim_heap() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+class UnsuitableTensors(ValueError):
+    """A graph cannot be run with the values that it got, as the index of a token that there is not."""
+
+
 class Session:
     """One graph, loaded. Safe to call from several threads at once."""
 
@@ -101,14 +106,17 @@ class Session:
         """The outputs, in the order in which the graph declares them.
 
         `give_back`: the memory that this and earlier runs needed goes back to the system, which costs a run that
-        needs much of it a fifth more CPU time.
+        needs much of it a fifth more CPU time. Raises `UnsuitableTensors`.
         """
         options = None
         if give_back:
             options = onnxruntime.RunOptions()
             arenas = "cpu:0" if self.provider == CPU else "cpu:0;gpu:0"
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arenas)
-        outputs: Sequence[Array] = self._session.run(self._outputs, inputs, options)
+        try:
+            outputs: Sequence[Array] = self._session.run(self._outputs, inputs, options)
+        except InvalidArgument as error:
+            raise UnsuitableTensors(str(error)) from None
         return outputs
 
 

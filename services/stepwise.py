@@ -76,7 +76,8 @@ class StepwiseModel:
 
     def shape(self, item: Item) -> tuple[object, ...]:
         """Items of equal shape can be encoded together: all but the axes that have a mask, and the prompt's length."""
-        assert item.search is not None
+        if item.search is None:
+            return item.graph, id(item)  # a graph by itself has no company
         if not self._protocol.shared:
             return (id(item),)
         sizes: list[object] = [len(item.search.prompt)]
@@ -85,6 +86,16 @@ class StepwiseModel:
                 actual = zip(tensor.item_axes, item.inputs[tensor.name].shape, strict=True)
                 sizes.extend(size for axis, size in actual if axis not in self._protocol.masks)
         return tuple(sizes)
+
+    def run(self, item: Item) -> Mapping[str, Array]:
+        """An item without a search is one run of the graph that it names, on tensors with their batch axis."""
+        protocol = self._protocol
+        graph, session = (
+            (protocol.encoder, self._encoder)
+            if item.graph == protocol.encoder.name
+            else (protocol.decoder, self._decoder)
+        )
+        return _named(graph, session.run(item.inputs))
 
     def start(self, items: Sequence[Item]) -> Batch:
         """Encode items of one shape and feed the decoder their prompts; each row has chosen its first token."""

@@ -29,6 +29,16 @@ STATUSES = {
     ("/translate", "post"): {"200"} | EVERY_ERROR - {"422"},
     ("/detect", "post"): {"200"} | EVERY_ERROR - {"422"},
     ("/languages", "get"): {"200"},
+    ("/v2", "get"): {"200"},
+    ("/v2/health/live", "get"): {"200", "503"},
+    ("/v2/health/ready", "get"): {"200", "503"},
+    **{
+        (f"{graph}{end}", "get"): {"200", "404", "503"}
+        for graph in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}")
+        for end in ("", "/ready", "/config")
+    },
+    ("/v2/models/{model}/infer", "post"): {"200"} | EVERY_ERROR - {"422"},
+    ("/v2/models/{model}/versions/{version}/infer", "post"): {"200"} | EVERY_ERROR - {"422"},
     ("/livez", "get"): {"200", "503"},
     ("/readyz", "get"): {"200", "503"},
     ("/metrics", "get"): {"200"},
@@ -100,7 +110,8 @@ def test_every_public_route_is_described_with_its_statuses(document: dict[str, A
 def test_every_described_get_is_answered(http: httpx.Client, document: dict[str, Any]) -> None:
     for path, method in operations(document):
         if method == "get":
-            assert http.get(path.replace("{id}", "efficientnet-lite0")).status_code == 200
+            path = path.replace("{id}", "efficientnet-lite0").replace("{model}", "efficientnet-lite0")
+            assert http.get(path.replace("{version}", "1")).status_code == 200
 
 
 def test_errors_are_described_as_problems_as_they_are(http: httpx.Client, document: dict[str, Any]) -> None:

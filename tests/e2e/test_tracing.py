@@ -12,7 +12,6 @@ import httpx
 from tests import photographs
 from tests.serving import serving
 
-
 ROUTE = b"/v1/image-classification"
 
 

@@ -25,6 +25,7 @@ from models.media import PICTURE
 from models.model import Model, OneShot, Stepwise
 from models.task import NEXT, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
 from services.engine import Engine, Timings
+from services.routes.open_inference_graphs import NamedGraph, infer
 from services.runners import make_runner
 from services.settings import Settings
 from tests.service import tiny_models as tiny
@@ -229,3 +230,49 @@ async def test_requests_of_different_lengths_share_a_one_shot_model(engines: Cal
     asked = [bytes(range(length)) for length in (1, 5, 3, 5, 1, 9, 5, 5)]
     answers = await asyncio.gather(*(ask(engine, Doubling(), numbers) for numbers in asked))
     assert answers == [[2 * number for number in numbers] for numbers in asked]
+
+
+async def converse(engine: Engine, conversation: Conversation[Any]) -> Any:
+    [model] = engine.settings.models
+    deadline = asyncio.get_running_loop().time() + 60
+    return await engine.converse("a test", model, conversation, deadline=deadline, timings=Timings())
+
+
+async def test_a_graph_runs_by_itself_beside_rows_that_step(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.CACHE)
+    [model] = engine.settings.models
+    encoder = NamedGraph("tiny.encoder", model, tiny.CACHE.encoder)
+    decoder = NamedGraph("tiny.decoder", model, tiny.CACHE.decoder)
+    features = np.arange(12, dtype=np.float32).reshape(4, 3)
+    feeds = {
+        "ids": np.array([[1, 4], [2, 5]]),
+        "positions": np.zeros(2, np.int64),
+        "cache": np.zeros((2, 0), np.float32),
+        "real": np.zeros((2, 0), np.float32),
+        "memory": features[:2],
+    }
+    recording = bytes(range(30))
+    heard, encoded, decoded, heard_too = await asyncio.gather(
+        ask(engine, Dictation(), recording),
+        converse(engine, infer(encoder, {"features": features})),
+        converse(engine, infer(decoder, feeds)),
+        ask(engine, Dictation(), recording),
+    )
+    assert heard == heard_too == sum(dictate(recording), [])
+    np.testing.assert_array_equal(encoded["memory"], features)
+    # each id and three times its position, by hand
+    np.testing.assert_array_equal(decoded["new_cache"], [[1, 7], [2, 8]])
+    assert decoded["logits"].shape == (2, 2, tiny.VOCABULARY)
+
+
+async def test_rows_of_a_batch_are_items_of_their_own(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.ONE_SHOT)
+    [model] = engine.settings.models
+    numbers = np.arange(15, dtype=np.float32).reshape(5, 3)
+    conversation = infer(NamedGraph("tiny", model, tiny.ONE_SHOT.graph), {"numbers": numbers})
+    submitted = next(conversation)
+    assert isinstance(submitted, Submit)
+    assert [item.graph for item in submitted.items] == [None] * 5  # so that they share batches with a task's items
+    conversation.close()
+    conversation = infer(NamedGraph("tiny", model, tiny.ONE_SHOT.graph), {"numbers": numbers})
+    np.testing.assert_array_equal((await converse(engine, conversation))["doubled"], 2 * numbers)
