@@ -16,7 +16,10 @@ from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
 from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, libretranslate, open_inference, open_inference_errors, openai_audio, pages, tasks
+from services.routes import catalogue, libretranslate, pages, tasks
+from services.routes.open_inference import errors as open_inference_errors
+from services.routes.open_inference import routes as open_inference
+from services.routes.openai import transcriptions
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -35,7 +38,7 @@ class Application:
         libretranslate.add_routes(self.fastapi, engine, memory)
         self._direct: dict[str, ASGIApp] = {
             **tasks.add_routes(self.fastapi, engine, memory),
-            **openai_audio.add_routes(self.fastapi, engine, memory),
+            **transcriptions.add_routes(self.fastapi, engine, memory),
             **open_inference.add_routes(self.fastapi, engine, memory, draining),
         }
 

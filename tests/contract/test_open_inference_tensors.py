@@ -23,8 +23,8 @@ from models.model import Graph, Tensor
 from models.task import Array
 from services.bodies import BodyMemory
 from services.compression import accepted, compressed, decompressed
-from services.routes.open_inference_graphs import DATATYPES, GRAPHS, body_budget, check_shapes
-from services.routes.open_inference_tensors import InferRequest, Wanted, decode, encode, parsing_memory
+from services.routes.open_inference.graphs import DATATYPES, GRAPHS, body_budget, check_shapes
+from services.routes.open_inference.tensors import InferRequest, Wanted, decode, encode, parsing_memory
 
 LIMITS = Limits()
 NOTHING = memoryview(b"")

@@ -23,10 +23,10 @@ from services import bodies, forms
 from services.edge import Record
 from services.engine import Engine
 from services.problems import invalid_fields
-from services.routes.openai_documentation import transcription_documentation
-from services.routes.openai_errors import error_document, error_response
-from services.routes.openai_formats import TranscriptionParameters, Transcriptions, render
-from services.routes.sse import Emit, EventStream, events
+from services.routes.openai.documentation import transcription_documentation
+from services.routes.openai.errors import error_document, error_response
+from services.routes.openai.formats import TranscriptionParameters, Transcriptions, render
+from services.routes.openai.sse import Emit, EventStream, events
 from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
 
 ALIAS = "whisper-1"

@@ -12,7 +12,7 @@ import numpy as np
 from models.errors import InvalidInput
 from models.model import Tensor
 from models.task import Array
-from services.routes.open_inference_graphs import DATATYPES
+from services.routes.open_inference.graphs import DATATYPES
 
 _KINDS: Final[Mapping[str, frozenset[type]]] = {"b": frozenset({bool}), "f": frozenset({int, float})}
 """What JSON's values may be, by NumPy's kinds of types; integers where it says nothing."""

@@ -18,9 +18,9 @@ from models.task import Array
 from services import bodies, compression
 from services.edge import Record
 from services.engine import Engine
-from services.routes.open_inference_errors import in_the_dialects_words
-from services.routes.open_inference_graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
-from services.routes.open_inference_tensors import InferRequest, decode, encode, parsing_memory
+from services.routes.open_inference.errors import in_the_dialects_words
+from services.routes.open_inference.graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
+from services.routes.open_inference.tensors import InferRequest, decode, encode, parsing_memory
 from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
 from services.session import UnsuitableTensors
 

@@ -19,8 +19,8 @@ from models.limits import Limits
 from models.model import Graph, Tensor
 from models.task import Array
 from services.problems import invalid_fields
-from services.routes.open_inference_arrays import from_binary, from_json
-from services.routes.open_inference_graphs import DATATYPES, VERSION
+from services.routes.open_inference.arrays import from_binary, from_json
+from services.routes.open_inference.graphs import DATATYPES, VERSION
 
 DEEPEST: Final = 16
 """No request is nested deeper: an object, a list, an object, and a tensor's axes."""
