@@ -153,13 +153,13 @@ class StepwiseScheduler:
         *,
         executor: Executor,
         max_rows: int,
-        max_encode: int,
+        max_encode_cost: float = math.inf,
         on_batch: OnBatch = lambda size, queue_cost: None,
     ) -> None:
         self._model = model
         self._executor = executor
         self._max_rows = max_rows
-        self._max_encode = max_encode
+        self._max_encode_cost = max_encode_cost
         self._on_batch = on_batch
         self._loop = asyncio.get_running_loop()
         self._rows = 0
@@ -176,8 +176,8 @@ class StepwiseScheduler:
 
     def wake(self) -> None:
         """Start what can be started: an encoding, a step, or both."""
-        if not self._encoding and (room := min(self._max_encode, self._max_rows - self._rows)) > 0:
-            tickets = self.queue.take(room)
+        if not self._encoding and (room := self._max_rows - self._rows) > 0:
+            tickets = self.queue.take(room, self._max_encode_cost)
             if tickets:
                 self._encoding = True
                 self._rows += len(tickets)
