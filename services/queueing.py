@@ -66,6 +66,11 @@ class Flow:
         """What it takes of the queue's bound."""
         return max(self.reserved, self.queued)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Something of it has been started and has not ended."""
+        return any(ticket.started is not None for ticket in self._tickets)
+
     async def submit(self, item: Item) -> Ticket:
         """Queue one item, once there is room for it. Raises `DeadlineExceeded`."""
         await self._queue.claim(self, item.cost)
@@ -224,6 +229,11 @@ class FairQueue:
     def _wake_up(self) -> None:
         self._waking = False
         self._wake()
+
+    def next(self) -> Ticket | None:
+        """The one whose turn it is."""
+        key = self._first()
+        return None if key is None else self._entries[key][0].ticket
 
     def take(self, limit: int, max_cost: float = math.inf, room: float = math.inf) -> Sequence[Ticket]:
         """The next item in fair order, and the next ones of its shape; they count as started.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -200,7 +201,9 @@ class StepwiseRunner(Runner):
             self._stepwise,
             executor=self._executor,
             max_rows=self.arrangement.max_batch,
-            max_encode=1 if self.provider == CPU else self.arrangement.max_batch,
+            # On a CPU what is encoded together takes as long as one after the other, once it fills a core: more
+            # would only wait for each other.
+            max_encode_cost=self.model.item_cost if self.provider == CPU else math.inf,
             on_batch=self._count,
         )
 

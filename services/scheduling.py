@@ -153,13 +153,14 @@ class StepwiseScheduler:
         *,
         executor: Executor,
         max_rows: int,
-        max_encode: int,
+        max_encode_cost: float = math.inf,
         on_batch: OnBatch = lambda size, queue_cost: None,
     ) -> None:
         self._model = model
         self._executor = executor
         self._max_rows = max_rows
-        self._max_encode = max_encode
+        self._max_encode_cost = max_encode_cost
+        self._refill = math.ceil(max_rows / 3)
         self._on_batch = on_batch
         self._loop = asyncio.get_running_loop()
         self._rows = 0
@@ -176,13 +177,11 @@ class StepwiseScheduler:
 
     def wake(self) -> None:
         """Start what can be started: an encoding, a step, or both."""
-        if not self._encoding and (room := min(self._max_encode, self._max_rows - self._rows)) > 0:
-            tickets = self.queue.take(room)
-            if tickets:
-                self._encoding = True
-                self._rows += len(tickets)
-                running = self._loop.run_in_executor(self._executor, self._encode, tickets)
-                running.add_done_callback(partial(self._encoded, tickets))
+        if not self._encoding and (tickets := self._take()):
+            self._encoding = True
+            self._rows += len(tickets)
+            running = self._loop.run_in_executor(self._executor, self._encode, tickets)
+            running.add_done_callback(partial(self._encoded, tickets))
         if not self._stepping and (self._joining or self._batches):
             self._stepping = True
             joining, self._joining = self._joining, []
@@ -194,10 +193,28 @@ class StepwiseScheduler:
             running_step = self._loop.run_in_executor(self._executor, self._step, batches, gone)
             running_step.add_done_callback(self._stepped)
 
+    def _take(self) -> Sequence[Ticket]:
+        """What to encode now: at once for a request that has no row yet, else when there is room for several.
+
+        The encoder and the decoder throw each other's weights out of a CPU's cache: one item encoded between two
+        steps costs both of them about half as much again.
+        """
+        room = self._max_rows - self._rows
+        upcoming = self.queue.next()
+        if upcoming is None or room <= 0:
+            return []
+        if not upcoming.flow.is_under_way:
+            return self.queue.take(room, self._max_encode_cost)
+        return self.queue.take(self._refill) if room >= self._refill else []
+
     # In a thread.
 
     def _encode(self, tickets: Sequence[Ticket]) -> list[Any]:
-        """For each ticket its error or output, where it has one already, or None; for all the others, their rows."""
+        """For each ticket its error or output, where it has one already, or None; and the rows of all the others.
+
+        Those of like cost are encoded together, as far as that costs no more than is right for one run: longer ones
+        would make the shorter ones as long as they are.
+        """
         started: list[_Joining] = []
 
         def start(some: Sequence[Ticket]) -> list[Any]:
@@ -207,7 +224,10 @@ class StepwiseScheduler:
             started.append(_Joining(batch, dict(zip(batch.rows, some, strict=True))))
             return [None] * len(some)
 
-        return [isolate(start, tickets), started]
+        results: dict[Ticket, Any] = {}
+        for group in _alike(tickets, self._max_encode_cost):
+            results |= zip(group, isolate(start, group), strict=True)
+        return [[results[ticket] for ticket in tickets], started]
 
     def _step(self, batches: Sequence[Batch], gone: set[Row]) -> tuple[list[Batch], list[tuple[Row, Any]]]:
         """Let rows leave and join, and step the others: the batches after it, and the rows that ended."""
@@ -286,6 +306,17 @@ class StepwiseScheduler:
             settle(ticket, result, now)
             self.queue.served(ticket.item.cost, (now - (ticket.started or now)) / max(1, self._rows + 1))
         self.wake()
+
+
+def _alike(tickets: Sequence[Ticket], max_cost: float) -> list[list[Ticket]]:
+    """Tickets in groups of like cost, each group as costly as its longest so many times, at most `max_cost`."""
+    groups: list[list[Ticket]] = []
+    for ticket in sorted(tickets, key=lambda ticket: ticket.item.cost):
+        if groups and (len(groups[-1]) + 1) * ticket.item.cost <= max_cost:
+            groups[-1].append(ticket)
+        else:
+            groups.append([ticket])
+    return groups
 
 
 def _result(row: Row) -> Any:

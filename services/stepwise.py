@@ -98,7 +98,10 @@ class StepwiseModel:
         return _named(graph, session.run(item.inputs))
 
     def start(self, items: Sequence[Item]) -> Batch:
-        """Encode items of one shape and feed the decoder their prompts; each row has chosen its first token."""
+        """Encode items of one shape and feed the decoder their prompts, but for what the next step will feed it.
+
+        A prompt of one token is left to the step, which rows share: alone it would cost as much as a whole step.
+        """
         rows = [Row(item, item.search) for item in items if item.search is not None]
         inputs, masks = self._encoder_inputs(items)
         encoded = _named(self._protocol.encoder, self._encoder.run(inputs))
@@ -109,7 +112,11 @@ class StepwiseModel:
                 masks.setdefault(axis, np.ones((len(rows), tensors[tensor.name].shape[place]), np.int64))
         batch = Batch(rows, tensors, masks)
         prompts = np.array([row.search.prompt for row in rows])
-        self._decode(batch, prompts)
+        if prompts.shape[1] > 1:
+            self._decode(batch, prompts)
+        else:
+            for row, [token] in zip(rows, prompts.tolist(), strict=True):
+                row.token = token
         return batch
 
     def step(self, batch: Batch) -> None:

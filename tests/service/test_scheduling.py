@@ -247,12 +247,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(deadline=None, max_examples=60)
 @given(
     everyone=st.lists(requests, max_size=12),
-    max_rows=st.integers(1, 4),
-    max_encode=st.integers(1, 3),
+    max_rows=st.integers(1, 7),
+    max_encode_cost=st.sampled_from([1, 10, 25, math.inf]),
     fault=st.sampled_from([None, *FAULTS]),
 )
 def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
-    folder: Path, everyone: list[Any], max_rows: int, max_encode: int, fault: type[BaseException] | None
+    folder: Path, everyone: list[Any], max_rows: int, max_encode_cost: float, fault: type[BaseException] | None
 ) -> None:
     async def run() -> list[Any]:
         loop = asyncio.get_running_loop()
@@ -262,7 +262,7 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
             model,
             executor=SimulatedExecutor(loop, lambda: 1.0),
             max_rows=max_rows,
-            max_encode=max_encode,
+            max_encode_cost=max_encode_cost,
             on_batch=lambda size, cost: sizes.append(size),
         )
         queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
@@ -298,3 +298,65 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
             assert isinstance(result, ArithmeticError | RuntimeError)
         else:
             assert result == tokens
+
+
+@dataclass
+class Counted:
+    """An encoder that notes what it was given."""
+
+    encoder: RunsGraph
+    sources: list[list[list[int]]] = field(default_factory=list)
+
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        lengths = inputs["real"].sum(axis=1).astype(int)
+        self.sources.append([row[:length].tolist() for row, length in zip(inputs["ids"], lengths, strict=True)])
+        return self.encoder.run(inputs)
+
+
+def encodings(folder: Path, *, max_rows: int, max_encode_cost: float) -> list[list[list[int]]]:
+    """What is encoded together, in order: of a document of 12 sentences, and of a short text that comes later."""
+    document = [[place] * (1 + place % 3) for place in range(1, 13)]
+    encoders: list[Counted] = []
+
+    def watch(encoder: RunsGraph) -> RunsGraph:
+        encoders.append(Counted(encoder))
+        return encoders[0]
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        model = load(tiny.STATE, folder, observe=watch)
+        scheduler = StepwiseScheduler(
+            model,
+            executor=SimulatedExecutor(loop, lambda: 1.0),
+            max_rows=max_rows,
+            max_encode_cost=max_encode_cost,
+        )
+        queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
+
+        async def translate(arrival: float, sources: Sequence[list[int]]) -> None:
+            await asyncio.sleep(arrival)
+            flow = queue.open(10, loop.time() + 1000)
+            items = [replace(tiny.state_item(each, tiny.Greedy()), cost=len(each)) for each in sources]
+            tickets = [await flow.submit(item) for item in items]
+            for source, ticket in zip(sources, tickets, strict=True):
+                assert await ticket.future == tiny.state_tokens(source, tiny.Greedy())
+            flow.close()
+
+        await asyncio.gather(translate(0, document), translate(4.5, [[30]]))
+
+    simulate(run)
+    return encoders[0].sources
+
+
+def test_a_request_with_rows_waits_until_several_can_be_encoded_and_a_new_one_does_not(tmp_path: Path) -> None:
+    runs = encodings(tmp_path, max_rows=6, max_encode_cost=math.inf)
+    assert sorted(source[0] for run in runs for source in run) == [*range(1, 13), 30]
+    assert runs[1] == [[30]], "there was one place, and it did not wait for a second"
+    assert all(len(run) == 2 for run in runs[2:]), runs
+
+
+def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_cost(tmp_path: Path) -> None:
+    runs = encodings(tmp_path, max_rows=12, max_encode_cost=4)
+    assert sorted(source[0] for run in runs for source in run) == [*range(1, 13), 30]
+    assert any(len(run) > 1 for run in runs)
+    assert all(len(run) * max(map(len, run)) <= 4 for run in runs), runs

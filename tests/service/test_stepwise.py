@@ -20,13 +20,16 @@ from tests.service import tiny_models as tiny
 
 
 def load(
-    protocol: Stepwise, folder: Path, hinder: Callable[[RunsGraph], RunsGraph] = lambda decoder: decoder
+    protocol: Stepwise,
+    folder: Path,
+    hinder: Callable[[RunsGraph], RunsGraph] = lambda decoder: decoder,
+    observe: Callable[[RunsGraph], RunsGraph] = lambda encoder: encoder,
 ) -> StepwiseModel:
     export = tiny.tiny_export(tiny.tiny_model(protocol), folder)
     encoder, decoder = (
         Session(export.graph(graph), graph, device="cpu", threads=1) for graph in (protocol.encoder, protocol.decoder)
     )
-    return StepwiseModel(protocol, encoder, hinder(decoder))
+    return StepwiseModel(protocol, observe(encoder), hinder(decoder))
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +118,10 @@ def test_items_of_one_shape_are_encoded_together(state: StepwiseModel) -> None:
 
 def test_places_that_are_padding_for_every_row_are_cut_out(cache: StepwiseModel) -> None:
     old = cache.start([tiny.cache_item((1, 2, 3), tiny.Greedy(most=9))])
-    for _ in range(3):
+    for _ in range(4):
         cache.step(old)
     young = cache.start([tiny.cache_item((3, 1, 2), tiny.Greedy(most=9))])
+    cache.step(young)
     both = cache.join([old, young])
     assert both.tensors["cache"].shape == (2, 4)
     assert cache.keep(both, [1]).tensors["cache"].shape == (1, 1)
@@ -135,6 +139,7 @@ def test_rows_of_different_lengths_share_steps_only_along_an_axis_with_a_mask(
 def test_a_search_that_fails_ends_its_own_row_only(cache: StepwiseModel) -> None:
     good, bad = tiny.Greedy(), tiny.Greedy(fail_at=0)
     batch = cache.start([tiny.cache_item((1, 2, 3), good), tiny.cache_item((4, 4, 4), bad)])
+    cache.step(batch)
     first, second = batch.rows
     assert isinstance(second.error, ArithmeticError)
     assert second.done
