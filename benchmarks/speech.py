@@ -21,7 +21,7 @@ from benchmarks import machine
 from benchmarks.load import Target
 from models.limits import Limits
 from models.model import Stepwise
-from models.speech.audio import RATE, decode
+from models.speech.audio import RATE, File
 from models.speech.model import Transcript, Wish
 from models.speech_recognition import SpeechRecognition
 from models.task import Conversation, Item, Submit
@@ -68,8 +68,7 @@ class Limit:
         return [_end(each, row.search.result()) for each, row in zip(conversations, rows, strict=True)]
 
     def _converse(self, data: bytes) -> Conversation[Transcript]:
-        pieces = decode(data, field="audio", limits=Limits())
-        return MODEL.transcribe(pieces, Wish(temperature=0.0), self._opened)
+        return MODEL.transcribe(File(data, "audio", Limits()), Wish(temperature=0.0), self._opened)
 
     def _first(self, conversation: Conversation[Transcript]) -> Item:
         action = next(conversation)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field, field_validator
 from models.limits import Limits
 from models.media import AUDIO
 from models.model import HubRepository, PackageMember
-from models.speech.audio import decode
+from models.speech.audio import File
 from models.speech.mel import WINDOW_FRAMES
 from models.speech.model import SpeechModel, Transcript, Wish
 from models.speech.moonshine import LONGEST, MoonshineModel
@@ -162,5 +162,5 @@ def transcribe(
 ) -> Conversation[Transcript]:
     """Write down a recording that came as a file in `field`; `opened` is what `model.open` gave."""
     model.check(wish)
-    transcript = yield from model.transcribe(decode(data, field=field, limits=limits), wish, opened)
+    transcript = yield from model.transcribe(File(data, field, limits), wish, opened)
     return transcript

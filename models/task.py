@@ -6,6 +6,7 @@ A task talks to its model in a *conversation*: a generator that does no input or
   before the first is done;
 - `NEXT`: wait for the output of the oldest submitted item that was not taken yet;
 - `Partial(value)`: a piece of the answer that a streaming caller may have now;
+- `PAUSE`: let others have the thread, between pieces of work that takes seconds before the first item;
 
 and returns the answer. A conversation runs in a worker thread, belongs to one request, and is closed when
 its caller goes away. What it may ask next can depend on what it got (the window of a recording that starts
@@ -79,6 +80,16 @@ class _Next:
 NEXT: Final = _Next()
 
 
+class _Pause:
+    """Go on when it is this request's turn again."""
+
+    def __repr__(self) -> str:
+        return "PAUSE"
+
+
+PAUSE: Final = _Pause()
+
+
 @dataclass(frozen=True)
 class Partial:
     """A piece of the answer, for callers that stream."""
@@ -87,7 +98,7 @@ class Partial:
 
 
 R = TypeVar("R")
-Action = Submit | _Next | Partial
+Action = Submit | _Next | _Pause | Partial
 Conversation = Generator[Action, Output, R]
 
 

@@ -14,6 +14,7 @@ from time import perf_counter
 from typing import Any, Literal
 from uuid import uuid4
 
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services import metrics
@@ -50,6 +51,8 @@ class Record:
     provider: str = ""
     timings: Timings = field(default_factory=Timings)
     body: Literal["unread", "begun", "ended"] = "unread"
+    describe_fault: Callable[[str], Response] = internal_error
+    """What answers a bug of ours, given the request id: a route may have words of its own."""
 
     @classmethod
     def of(cls, scope: Scope) -> Record:
@@ -114,7 +117,7 @@ class Edge:
         except Exception:
             log.exception("unhandled error", extra={"id": record.request_id})
             if not record.status:
-                await internal_error(record.request_id)(scope, receive_and_note, send_with_headers)
+                await record.describe_fault(record.request_id)(scope, receive_and_note, send_with_headers)
         finally:
             _account(scope, record)
 

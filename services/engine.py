@@ -14,7 +14,7 @@ from typing import Any
 from models import AnyTask, find_model, task_of
 from models.errors import EkibenError, Overloaded, Unavailable, UnknownModel
 from models.model import Model
-from models.task import NEXT, Action, Conversation, Item, Partial, Request, Submit
+from models.task import NEXT, PAUSE, Action, Conversation, Item, Partial, Request, Submit
 from services.core_pool import CorePool
 from services.exports import find_export
 from services.queueing import Flow, Ticket
@@ -190,6 +190,10 @@ class Engine:
                 if step.ended:
                     return step.value
                 items.add(step.items)
+                if step.action is PAUSE:
+                    advancing = lanes.patient.submit(_advance, conversation, None)
+                    step = await asyncio.wrap_future(advancing)
+                    continue
                 if isinstance(step.action, Partial):
                     if on_partial:
                         await on_partial(step.action.value)

@@ -63,8 +63,11 @@ def problem_response(
     return Response(json.dumps(body), status, headers, MEDIA_TYPE)
 
 
+INTERNAL_ERROR = "This is our fault; the request id finds it in the log."
+
+
 def internal_error(request_id: str) -> Response:
-    return problem_response(500, "This is our fault; the request id finds it in the log.", request_id=request_id)
+    return problem_response(500, INTERNAL_ERROR, request_id=request_id)
 
 
 def error_response(error: EkibenError, request_id: str) -> Response:

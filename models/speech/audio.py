@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 import av
@@ -16,6 +17,9 @@ from models.limits import Limits
 
 Samples = NDArray[np.float32]
 
+Recording = Iterable[Samples]
+"""A recording in blocks; it can be heard more than once, and is decoded anew each time."""
+
 RATE: Final = 16_000
 """Samples a second, of everything that leaves this module."""
 
@@ -26,6 +30,18 @@ OPTIONS = {"format_whitelist": DEMUXERS, "protocol_whitelist": "", "enable_drefs
 
 # FFmpeg writes what it thinks of a file to standard error; callers are told by exceptions.
 av.logging.set_level(None)
+
+
+@dataclass(frozen=True)
+class File:
+    """A recording as a file from outside; `decode` says how it is heard and what that may raise."""
+
+    data: bytes
+    field: str
+    limits: Limits
+
+    def __iter__(self) -> Iterator[Samples]:
+        return decode(self.data, field=self.field, limits=self.limits)
 
 
 def decode(data: bytes, *, field: str, limits: Limits) -> Iterator[Samples]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from models.errors import InvalidInput
 from models.model import Model
-from models.speech.audio import Samples
+from models.speech.audio import Recording
 from models.task import Conversation
 
 
@@ -75,5 +75,5 @@ class SpeechModel(Model):
         """What `transcribe` needs of the files beside the graphs, such as a tokenizer."""
 
     @abstractmethod
-    def transcribe(self, recording: Iterator[Samples], wish: Wish, opened: Any) -> Conversation[Transcript]:
+    def transcribe(self, recording: Recording, wish: Wish, opened: Any) -> Conversation[Transcript]:
         """Write down a recording that is decoded on the way; each `Partial` is the segments that are new."""

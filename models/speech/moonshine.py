@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from models.model import BATCH, Graph, PackageMember, Stepwise, Tensor
-from models.speech.audio import RATE, Samples
+from models.speech.audio import RATE, Recording, Samples
 from models.speech.model import Segment, SpeechModel, Transcript, Wish
 from models.speech.repetition import FASTEST_SPEECH, looping
 from models.task import Array, Conversation, Item, Partial, run
@@ -124,9 +124,7 @@ class MoonshineModel(SpeechModel):
     def open(self, file: Callable[[str], Path]) -> tuple[bytes, ...]:
         return read_vocabulary(file(TOKENIZER_FILE).read_bytes())
 
-    def transcribe(
-        self, recording: Iterator[Samples], wish: Wish, opened: tuple[bytes, ...]
-    ) -> Conversation[Transcript]:
+    def transcribe(self, recording: Recording, wish: Wish, opened: tuple[bytes, ...]) -> Conversation[Transcript]:
         samples = 0
         segments: list[Segment] = []
         for piece in pieces(recording):
@@ -148,7 +146,7 @@ def silent(piece: Samples) -> bool:
     return bool(np.sqrt(np.square(piece, dtype=np.float64).mean()) < QUIET)
 
 
-def pieces(recording: Iterator[Samples]) -> Iterator[Samples]:
+def pieces(recording: Recording) -> Iterator[Samples]:
     """Pieces of at most `LONGEST` samples, cut where it is quietest; a recording that is no longer stays whole."""
     waiting = np.zeros(0, np.float32)
     for block in recording:

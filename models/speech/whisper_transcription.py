@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 
 from models.model import PackageMember
-from models.speech.audio import RATE, Samples
+from models.speech.audio import RATE, Recording
 from models.speech.mel import FRAMES_PER_SECOND, WINDOW_FRAMES, Features, Spectrogram
 from models.speech.model import Segment, SpeechModel, Transcript, Wish
 from models.speech.repetition import compression_ratio
 from models.speech.whisper import GENERATION_FILE, TOKENIZER_FILE, Generation, Vocabulary
 from models.speech.whisper_search import MAX_TOKENS, WhisperSearch, Written
 from models.speech.whisper_segments import cut
-from models.task import Array, Conversation, Item, Partial, run
+from models.task import PAUSE, Array, Conversation, Item, Partial, run
 
 TEMPERATURES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MOST_COMPRESSION: Final = 2.4
@@ -46,11 +46,10 @@ class WhisperModel(SpeechModel):
     def open(self, file: Callable[[str], Path]) -> Vocabulary:
         return Vocabulary.read(file(TOKENIZER_FILE), file(GENERATION_FILE))
 
-    def transcribe(self, recording: Iterator[Samples], wish: Wish, opened: Vocabulary) -> Conversation[Transcript]:
-        spectrogram = Spectrogram(self.bands)
-        for samples in recording:
-            spectrogram.add(samples)
-        spectrogram.finish()
+    def transcribe(self, recording: Recording, wish: Wish, opened: Vocabulary) -> Conversation[Transcript]:
+        spectrogram = Spectrogram(recording, self.bands)
+        for _ in spectrogram.survey():
+            yield PAUSE
         words = opened
         language = wish.language or self.languages[0]
         if words.generation.languages and wish.language is None:

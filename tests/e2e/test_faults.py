@@ -15,6 +15,7 @@ from services.edge import Edge
 from services.engine import Engine
 from services.settings import Settings
 from tests.e2e.checks import ROUTE, photograph, problem
+from tests.e2e.speech import OPENAI
 
 SECRET = "/home/someone/secret.py"
 
@@ -66,3 +67,15 @@ async def test_a_fault_is_a_problem_that_says_nothing_of_the_inside(log: Collect
     faults = [record for record in log.records if record.exc_info and getattr(record, "id", None) == "mine"]
     assert len(faults) == 1
     assert SECRET in str(faults[0].exc_info)
+
+
+async def test_openai_s_clients_are_told_in_their_words(log: Collector) -> None:
+    application = Application(BrokenEngine(Settings()))
+    async with client(Edge(system=broken, application=application, draining=lambda: False)) as http:
+        response = await http.post(OPENAI, content=b"", headers={"X-Request-Id": "mine"})
+    assert response.status_code == 500
+    assert (response.headers["content-type"], response.headers["x-request-id"]) == ("application/json", "mine")
+    error = response.json()["error"]
+    assert (set(error), error["type"]) == ({"message", "type", "param", "code"}, "server_error")
+    assert SECRET not in response.text
+    assert any(SECRET in str(record.exc_info) for record in log.records if record.exc_info)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -52,8 +52,7 @@ class Transcribing(SpeechRecognition):
         self._wish = Wish(timestamps=timestamps, temperature=GREEDY)
 
     def converse(self, model: SpeechModel, request: Request[SpeechParameters]) -> Conversation[Transcript]:
-        pieces: Iterator[Samples] = iter([self._samples])
-        return model.transcribe(pieces, self._wish, request.opened[model.id])
+        return model.transcribe([self._samples], self._wish, request.opened[model.id])
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import os
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +24,7 @@ import pytest
 from models.errors import DeadlineExceeded, InvalidInput
 from models.media import PICTURE
 from models.model import Model, OneShot, Stepwise
-from models.task import NEXT, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
+from models.task import NEXT, PAUSE, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
 from services.engine import Engine, Timings
 from services.routes.open_inference.graphs import NamedGraph, infer
 from services.runners import make_runner
@@ -163,6 +164,23 @@ async def test_one_text_becomes_many_rows_beside_those_of_others(engines: Callab
 
 async def test_a_conversation_may_run_without_any_item(engines: Callable[..., Engine]) -> None:
     assert await ask(engines(tiny.CACHE), Dictation(), b"") == []
+
+
+async def test_who_pauses_lets_others_in(engines: Callable[..., Engine]) -> None:
+    engine = engines(tiny.CACHE)
+    begun: set[int] = set()
+    requests = 8 + len(os.sched_getaffinity(0))
+
+    class Patient(TinyTask):
+        def converse(self, model: Model, request: Request[Parameters]) -> Conversation[bool]:
+            begun.add(request.media["numbers"][0])
+            for _ in range(1000):
+                if len(begun) == requests:
+                    return True
+                yield PAUSE
+            return False
+
+    assert all(await asyncio.gather(*(ask(engine, Patient(), bytes([number])) for number in range(requests))))
 
 
 async def test_an_error_in_the_conversation_is_the_answer(engines: Callable[..., Engine]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporters.transformers_import import transformers
-from models.speech.audio import RATE, Samples
-from models.speech.mel import BLOCK_FRAMES, HOP, QUIETEST, WINDOW_FRAMES, Features, Spectrogram, mel_filters
+from models.speech.audio import RATE, Recording, Samples
+from models.speech.mel import (
+    BLOCK_FRAMES,
+    HOP,
+    KEPT_BLOCKS,
+    PIECE_BLOCKS,
+    QUIETEST,
+    WINDOW_FRAMES,
+    Features,
+    Spectrogram,
+    mel_filters,
+)
 from tests import recordings
 
 LONG = recordings.joined(["two_cities", "beckett", "librivox-0870", "two_cities"])
 
 
 def spectrogram(samples: Samples, *, piece: int = 1024, bands: int = 80) -> Spectrogram:
-    made = Spectrogram(bands)
-    for start in range(0, len(samples), piece):
-        made.add(samples[start : start + piece])
-    made.finish()
+    return surveyed([samples[start : start + piece] for start in range(0, len(samples), piece)], bands)
+
+
+def surveyed(recording: Recording, bands: int = 80) -> Spectrogram:
+    made = Spectrogram(recording, bands)
+    for _ in made.survey():
+        pass
     return made
 
 
@@ -52,6 +66,29 @@ def test_windows_of_a_long_recording_are_cut_out_of_the_whole() -> None:
         assert np.abs(made.window(first) - wanted).max() < 1e-4
 
 
+def test_windows_are_the_same_where_a_recording_is_too_long_to_be_kept() -> None:
+    long = np.resize(LONG, (KEPT_BLOCKS * BLOCK_FRAMES + 4321) * HOP + 77)
+    long[-RATE:] *= 3  # what is loudest comes last, and counts for the first window
+    heard = 0
+
+    class Counting:
+        def __iter__(self) -> Iterator[Samples]:
+            nonlocal heard
+            for start in range(0, len(long), RATE):
+                heard += 1
+                yield long[start : start + RATE]
+
+    made = Spectrogram(Counting(), 80)
+    assert sum(1 for _ in made.survey()) == made.frames // BLOCK_FRAMES // PIECE_BLOCKS
+    once = heard
+    whole = reference(long, chunk_length=-(-len(long) // RATE))
+    for first in (0, 2999, 3000, 3002, 11_111, made.frames - WINDOW_FRAMES, made.frames - 1):
+        wanted = whole[:, first : first + WINDOW_FRAMES]
+        assert np.abs(made.window(first)[:, : wanted.shape[1]] - wanted).max() < 1e-4
+        assert heard - once <= (first + WINDOW_FRAMES + 2 * BLOCK_FRAMES) // 100 + 2, "heard no further than needed"
+    assert heard == 2 * once
+
+
 def test_behind_the_end_there_is_silence() -> None:
     made = spectrogram(LONG)
     window = made.window(made.frames - 100)
@@ -63,12 +100,7 @@ def test_behind_the_end_there_is_silence() -> None:
 @settings(max_examples=15, deadline=None)
 def test_pieces_make_no_difference(pieces: list[int]) -> None:
     samples = LONG[: sum(pieces)]
-    made = Spectrogram(80)
-    start = 0
-    for piece in pieces:
-        made.add(samples[start : start + piece])
-        start += piece
-    made.finish()
+    made = surveyed(np.split(samples, np.cumsum(pieces)[:-1]))
     assert np.array_equal(made.window(0), spectrogram(samples, piece=max(1, len(samples))).window(0))
 
 

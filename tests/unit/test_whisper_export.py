@@ -24,7 +24,7 @@ from models.speech.model import Transcript, Wish
 from models.speech.whisper import GENERATION_FILE, TOKENIZER_FILE, whisper_protocol
 from models.speech.whisper_transcription import WhisperModel
 from models.speech_recognition import whisper
-from models.task import Conversation, Partial, Submit
+from models.task import NEXT, Conversation, Submit
 from services.session import Session
 from services.stepwise import StepwiseModel
 from tests import recordings
@@ -117,9 +117,7 @@ def listen(model: WhisperModel, export: Path, samples: Samples, wish: Wish) -> T
     assert isinstance(model.protocol, Stepwise)
     sessions = (Session(export / graph.file, graph, device="cpu", threads=1) for graph in model.protocol.graphs)
     stepwise = StepwiseModel(model.protocol, *sessions)
-    conversation: Conversation[Transcript] = model.transcribe(
-        iter([samples]), wish, model.open(lambda name: export / name)
-    )
+    conversation: Conversation[Transcript] = model.transcribe([samples], wish, model.open(lambda name: export / name))
     reply: Any = None
     output: Any = None
     try:
@@ -131,7 +129,7 @@ def listen(model: WhisperModel, export: Path, samples: Samples, wish: Wish) -> T
                 while not batch.rows[0].done:
                     stepwise.step(batch)
                 output = batch.rows[0].search.result()
-            elif not isinstance(action, Partial):
+            elif action is NEXT:
                 reply = output
     except StopIteration as end:
         transcript: Transcript = end.value
@@ -142,9 +140,8 @@ def reference_tokens(folder: Path, samples: Samples, prompt: Sequence[str], coun
     """Greedy, by transformers' network, a whole pass for every token."""
     library: Any = transformers
     network = library.WhisperForConditionalGeneration.from_pretrained(folder).eval()
-    spectrogram = Spectrogram(80)
-    spectrogram.add(samples)
-    spectrogram.finish()
+    spectrogram = Spectrogram([samples], 80)
+    assert not list(spectrogram.survey())
     features = torch.from_numpy(spectrogram.window(0))[None]
     ids = [IDS[name] for name in prompt]
     for place in range(count):

@@ -9,7 +9,7 @@ from typing import Any
 from starlette.responses import Response
 
 from models.errors import EkibenError, InvalidInput, RetryableError, UnknownModel, UnsupportedMedia
-from services.problems import shorten
+from services.problems import INTERNAL_ERROR, shorten
 
 BAD_REQUEST = (InvalidInput, UnsupportedMedia)
 """What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""
@@ -40,3 +40,9 @@ def error_response(error: EkibenError) -> Response:
     if isinstance(error, RetryableError):
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
     return Response(json.dumps(error_document(error)), status(error), headers, "application/json")
+
+
+def internal_error(request_id: str) -> Response:
+    """The answer to a bug of ours; the request id is in its header."""
+    error = {"message": INTERNAL_ERROR, "type": "server_error", "param": None, "code": None}
+    return Response(json.dumps({"error": error}), 500, media_type="application/json")
