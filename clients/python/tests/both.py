@@ -14,15 +14,27 @@ from ekiben_client import AsyncClient, Client, EkibenError
 from .stand_in import Reply, handle
 
 Handler = Callable[[httpx.Request], httpx.Response]
+Maker = Callable[[Any], Any]
+"""Makes a client of a class."""
 
 
 def both(method: str, *arguments: Any, handler: Handler = handle, retries: int = 0, **options: Any) -> Any:
     """What a method returns through a transport; both clients return, or raise, the same."""
-    first = _outcome(lambda: _blocking(method, arguments, options, handler, retries))
+    transport = httpx.MockTransport(handler)
+    return _both(lambda kind: kind("http://stand-in", transport=transport, retries=retries), method, arguments, options)
+
+
+def both_of(url: str, method: str, *arguments: Any, **options: Any) -> Any:
+    """What a method returns from the server there; both clients return, or raise, the same."""
+    return _both(lambda kind: kind(url), method, arguments, options)
+
+
+def _both(make: Maker, method: str, arguments: Any, options: Any) -> Any:
+    first = _outcome(lambda: _blocking(make, method, arguments, options))
     for each in (*arguments, *options.values()):
         if hasattr(each, "seek"):
             each.seek(0)
-    second = _outcome(lambda: asyncio.run(_asynchronous(method, arguments, options, handler, retries)))
+    second = _outcome(lambda: asyncio.run(_asynchronous(make, method, arguments, options)))
     if isinstance(first, Exception):
         assert type(first) is type(second), (first, second)
         raise first
@@ -38,13 +50,13 @@ def _outcome(run: Callable[[], Any]) -> Any:
         return error
 
 
-def _blocking(method: str, arguments: Any, options: Any, handler: Handler, retries: int) -> Any:
-    with Client("http://stand-in", transport=httpx.MockTransport(handler), retries=retries) as client:
+def _blocking(make: Maker, method: str, arguments: Any, options: Any) -> Any:
+    with make(Client) as client:
         return getattr(client, method)(*arguments, **options)
 
 
-async def _asynchronous(method: str, arguments: Any, options: Any, handler: Handler, retries: int) -> Any:
-    async with AsyncClient("http://stand-in", transport=httpx.MockTransport(handler), retries=retries) as client:
+async def _asynchronous(make: Maker, method: str, arguments: Any, options: Any) -> Any:
+    async with make(AsyncClient) as client:
         return await getattr(client, method)(*arguments, **options)
 
 

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-import wave
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[1]
@@ -24,16 +23,12 @@ COMMANDS = [line for line in SHELL_LINES if "ekiben " in line and not line.start
 INSTALLS = [line for line in SHELL_LINES if line.startswith("pip")]
 
 
-def lay_out(folder: Path, photo: bytes) -> None:
+def lay_out(folder: Path, photo: bytes, talk: bytes) -> None:
     """The files that the examples name."""
     (folder / "photos").mkdir()
     for name in ("photo.jpg", "photos/a.jpg", "photos/b.jpg"):
         (folder / name).write_bytes(photo)
-    with wave.open(str(folder / "talk.mp3"), "wb") as sound:  # what a file is, its bytes say, not its name
-        sound.setnchannels(1)
-        sound.setsampwidth(2)
-        sound.setframerate(16_000)
-        sound.writeframes(bytes(32_000))
+    (folder / "talk.mp3").write_bytes(talk)
 
 
 def environment(folder: Path, url: str) -> dict[str, str]:
@@ -47,16 +42,16 @@ def environment(folder: Path, url: str) -> dict[str, str]:
     return {**kept, "PATH": path, "PYTHONPATH": str(PROJECT / "src"), "EKIBEN_URL": url}
 
 
-def run_program(program: str, folder: Path, photo: bytes, url: str) -> str:
+def run_program(program: str, folder: Path, photo: bytes, talk: bytes, url: str) -> str:
     """What it prints. Raises where it fails, or warns."""
     assert URL in program
-    lay_out(folder, photo)
+    lay_out(folder, photo, talk)
     command = [sys.executable, "-W", "error", "-c", program.replace(URL, url)]
     return _run(command, folder, environment(folder, url))
 
 
-def run_command(line: str, folder: Path, photo: bytes, url: str) -> str:
-    lay_out(folder, photo)
+def run_command(line: str, folder: Path, photo: bytes, talk: bytes, url: str) -> str:
+    lay_out(folder, photo, talk)
     return _run(["/bin/sh", "-c", line], folder, environment(folder, url))
 
 

@@ -19,6 +19,7 @@ from .stand_in import Reply, problem
 STATUSES = {
     400: errors.MalformedBody,
     404: errors.NotFound,
+    406: errors.NotAcceptable,
     413: errors.BudgetExceeded,
     415: errors.UnsupportedMedia,
     418: errors.StatusError,

@@ -10,16 +10,17 @@ from .readme import COMMANDS, INSTALLS, PROGRAMS, README, run_command, run_progr
 from .stand_in import picture
 
 PHOTO = picture("JPEG")
+TALK = b"ID3"
 
 
 @pytest.mark.parametrize("program", PROGRAMS)
 def test_programs_run(program: str, stand_in: str, tmp_path: Path) -> None:
-    assert run_program(program, tmp_path, PHOTO, stand_in)
+    assert run_program(program, tmp_path, PHOTO, TALK, stand_in)
 
 
 @pytest.mark.parametrize("line", COMMANDS)
 def test_commands_run(line: str, stand_in: str, tmp_path: Path) -> None:
-    printed = run_command(line, tmp_path, PHOTO, stand_in)
+    printed = run_command(line, tmp_path, PHOTO, TALK, stand_in)
     assert printed or " -o out.png" in line
 
 

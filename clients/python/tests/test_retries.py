@@ -127,7 +127,7 @@ def test_both_clients_send_again_after_transient_faults(transient: Any) -> None:
     assert int(first.headers["x-request-timeout-ms"]) >= int(second.headers["x-request-timeout-ms"])
 
 
-@pytest.mark.parametrize("status", [307, 400, 404, 413, 415, 422, 500, 504])
+@pytest.mark.parametrize("status", [307, 400, 404, 406, 413, 415, 422, 500, 504])
 def test_what_would_fail_again_is_sent_once(status: int) -> None:
     recorder = Recorder(problem(status, "no"), problem(status, "no"))
     with pytest.raises(EkibenError):

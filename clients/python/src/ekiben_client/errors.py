@@ -10,6 +10,7 @@ EkibenError
 └── StatusError                             the server answered with an error; this class for any other status
     ├── MalformedBody   (ValueError)   400
     ├── NotFound        (LookupError)  404  there is no such model, or it is not served
+    ├── NotAcceptable   (ValueError)   406  the server does not answer in the format that was asked for
     ├── BudgetExceeded  (ValueError)   413  too many bytes, pixels, seconds, characters
     ├── UnsupportedMedia (ValueError)  415
     ├── InvalidInput    (ValueError)   422  a parameter is out of range, or the file cannot be decoded
@@ -102,6 +103,12 @@ class NotFound(StatusError, LookupError):
     status = 404
 
 
+class NotAcceptable(StatusError, ValueError):
+    """The server does not answer in the format that was asked for."""
+
+    status = 406
+
+
 class BudgetExceeded(StatusError, ValueError):
     """Too many bytes, pixels, seconds or characters."""
 
@@ -149,6 +156,7 @@ BY_STATUS: dict[int, type[StatusError]] = {
     for kind in (
         MalformedBody,
         NotFound,
+        NotAcceptable,
         BudgetExceeded,
         UnsupportedMedia,
         InvalidInput,

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Callable
 
 import pytest
 
+from ..both import both_of
+from .recordings import TALK, mp3
 from .serving import Server
 
 
@@ -20,6 +24,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield running
     finally:
         running.stop()
+
+
+@pytest.fixture
+def ask(server: Server) -> Callable[..., Any]:
+    """A method of both clients, which answer the same."""
+    return functools.partial(both_of, server.url)
 
 
 def photograph(package: str, file: str) -> Path:
@@ -38,3 +48,18 @@ def cat() -> Path:
 @pytest.fixture(scope="session")
 def admiral() -> Path:
     return photograph("matplotlib", "mpl-data/sample_data/grace_hopper.jpg")
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> Path:
+    return photograph("skimage", "data/astronaut.png")
+
+
+@pytest.fixture(scope="session")
+def coffee() -> Path:
+    return photograph("skimage", "data/coffee.png")
+
+
+@pytest.fixture(scope="session")
+def talk() -> bytes:
+    return mp3(TALK)

@@ -15,7 +15,10 @@ import httpx
 import psutil
 
 ROOT = Path(__file__).parents[4]
-MODELS = os.environ.get("EKIBEN_TEST_MODELS", "efficientnet-lite0")
+MODELS = (
+    "efficientnet-lite0,ssd-mobilenet-v2,centerface,multistyle26,magenta-arbitrary,whisper-tiny-en,"
+    "bergamot-tiny-en-pt,bergamot-tiny-pt-en"
+)
 START_SECONDS = 60.0
 
 

@@ -16,7 +16,7 @@ from .serving import Server
 @pytest.fixture(scope="module")
 def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server that tests may kill; they leave it running."""
-    running = Server(tmp_path_factory.mktemp("mortal"))
+    running = Server(tmp_path_factory.mktemp("mortal"), EKIBEN_MODELS="efficientnet-lite0")  # is soon back
     running.start()
     try:
         running.wait_until_ready()
