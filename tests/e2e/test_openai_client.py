@@ -35,8 +35,15 @@ def test_json_is_the_text(client: openai.OpenAI) -> None:
     assert ask(client, response_format="text") == BECKETT + "\n"
 
 
-def test_verbose_json_has_segments(client: openai.OpenAI) -> None:
-    answer = ask(client, "two_cities", response_format="verbose_json", timestamp_granularities=["segment"])
+@pytest.fixture(scope="module")
+def verbose(speech_server: Server) -> Any:
+    """Two Cities, 44 seconds: what other formats are compared with."""
+    with openai.OpenAI(base_url=f"{speech_server.url}/v1", api_key="none", max_retries=0) as client:
+        return ask(client, "two_cities", response_format="verbose_json", timestamp_granularities=["segment"])
+
+
+def test_verbose_json_has_segments(verbose: Any) -> None:
+    answer = verbose
     assert answer.language == "english"
     assert answer.duration == pytest.approx(44.374)
     assert [segment.id for segment in answer.segments] == list(range(len(answer.segments)))
@@ -48,26 +55,28 @@ def test_verbose_json_has_segments(client: openai.OpenAI) -> None:
 CUE = re.compile(r"(\d\d:\d\d:\d\d[,.]\d{3}) --> (\d\d:\d\d:\d\d[,.]\d{3})\n(.+)\n")
 
 
-def test_subtitles(client: openai.OpenAI) -> None:
-    srt, vtt = (ask(client, "two_cities", response_format=format) for format in ("srt", "vtt"))
+def test_subtitles(client: openai.OpenAI, verbose: Any) -> None:
+    srt = ask(client, "two_cities", response_format="srt")
     assert srt.startswith("1\n00:00:00,000 --> 00:00:05,080\nIt was the best of times")
-    assert vtt.startswith("WEBVTT\n\n00:00:00.000 --> 00:00:05.080\nIt was the best of times")
-    assert [cue[2] for cue in CUE.findall(srt)] == [cue[2] for cue in CUE.findall(vtt)]
+    assert [cue[2] for cue in CUE.findall(srt)] == [segment.text.strip() for segment in verbose.segments]
     assert len(CUE.findall(srt)) == 10
+    vtt = ask(client, response_format="vtt")
+    assert vtt.startswith("WEBVTT\n\n00:00:00.000 --> ")
+    assert " ".join(cue[2] for cue in CUE.findall(vtt)) == BECKETT
 
 
-def test_a_stream_is_the_text_in_pieces(client: openai.OpenAI) -> None:
+def test_a_stream_is_the_text_in_pieces(client: openai.OpenAI, verbose: Any) -> None:
     events = list(ask(client, "two_cities", stream=True))
     assert [event.type for event in events] == ["transcript.text.delta"] * 2 + ["transcript.text.done"]
-    assert "".join(event.delta for event in events[:-1]) == events[-1].text == ask(client, "two_cities").text
+    assert "".join(event.delta for event in events[:-1]) == events[-1].text == verbose.text
 
 
 def test_the_first_words_of_a_long_recording_come_early(client: openai.OpenAI, tmp_path: Path) -> None:
     file = tmp_path / "long.flac"
-    file.write_bytes(recordings.encoded(long_recording(100), "flac", "flac"))
+    file.write_bytes(recordings.encoded(long_recording(75), "flac", "flac"))
     started = perf_counter()
     times = [perf_counter() - started for _ in ask(client, file=file, stream=True)]
-    assert len(times) > 4
+    assert len(times) >= 4
     assert times[0] < times[-1] / 2
 
 

@@ -139,7 +139,7 @@ def test_short_clips_do_not_wait_for_a_long_one(speech: httpx.Client, speech_ser
     alone = min(ask(clip) for _ in range(3))
     done = threading.Event()
     with ThreadPoolExecutor(1) as executor:
-        long = executor.submit(ask, recordings.encoded(long_recording(100), "flac", "flac"))
+        long = executor.submit(ask, recordings.encoded(long_recording(60), "flac", "flac"))
         long.add_done_callback(lambda _: done.set())
         beside = []
         while not done.is_set():

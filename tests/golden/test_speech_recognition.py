@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from models import find_model
 from models.model import Model
@@ -55,7 +56,7 @@ class Transcribing(SpeechRecognition):
         return model.transcribe([self._samples], self._wish, request.opened[model.id])
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine() -> AsyncIterator[Engine]:
     made = Engine(Settings(device="cpu", models=(MODEL, MOONSHINE)))
     made.start()
@@ -75,6 +76,7 @@ async def transcribe(engine: Engine, samples: Samples, *, timestamps: bool = Fal
     return answer
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_clips_have_the_reference_s_tokens_in_any_company(engine: Engine) -> None:
     golden = GOLDEN["clips"]
     asked = {name: recordings.samples(name)[: 30 * RATE] for name in golden}
@@ -86,6 +88,7 @@ async def test_clips_have_the_reference_s_tokens_in_any_company(engine: Engine) 
         assert segment.no_speech_probability == pytest.approx(golden[name]["no_speech"], abs=0.01)
 
 
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("name", GOLDEN["long"])
 async def test_segments_of_a_long_recording_are_the_reference_s(engine: Engine, name: str) -> None:
     golden = GOLDEN["long"][name]
@@ -102,6 +105,7 @@ def test_texts_over_http_are_the_reference_s(speech: httpx.Client, name: str) ->
     assert response.json() == {"text": GOLDEN["clips"][name]["text"]}
 
 
+@pytest.mark.asyncio(loop_scope="module")
 async def test_moonshine_s_texts_are_those_of_its_package_in_any_company(engine: Engine) -> None:
     answers = await asyncio.gather(
         *(transcribe(engine, recordings.samples(name), model=MOONSHINE) for name in MOONSHINE_TEXTS)
