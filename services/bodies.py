@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import ParamSpec, TypeVar
 
 from starlette.types import Receive
 
@@ -12,6 +13,19 @@ from models.errors import BudgetExceeded, DeadlineExceeded, Overloaded
 
 DISCARD_BYTES = 256_000_000
 DISCARD_SECONDS = 30.0
+
+THREAD_BYTES = 100_000
+"""What is longer than this is taken apart, or put together, in a thread."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+async def in_thread(size: int, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Call a function that works on `size` bytes: in a thread where that takes time, else at once."""
+    if size > THREAD_BYTES:
+        return await asyncio.to_thread(function, *arguments, **named)
+    return function(*arguments, **named)
 
 
 class ClientGone(Exception):

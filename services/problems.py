@@ -70,17 +70,21 @@ def internal_error(request_id: str) -> Response:
     return problem_response(500, INTERNAL_ERROR, request_id=request_id)
 
 
-def error_response(error: EkibenError, request_id: str) -> Response:
-    headers = {}
+def retry_headers(error: EkibenError) -> dict[str, str]:
+    """When to come back, where that may help."""
     if isinstance(error, RetryableError):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+    return {}
+
+
+def error_response(error: EkibenError, request_id: str) -> Response:
     return problem_response(
         error.status,
         error.detail,
         request_id=request_id,
         title=error.title,
         fields=error.fields,
-        headers=headers,
+        headers=retry_headers(error),
     )
 
 

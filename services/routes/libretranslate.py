@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -14,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from models import TASKS
-from models.errors import EkibenError, InvalidInput, MalformedBody, RetryableError, UnknownModel, UnsupportedMedia
+from models.errors import InvalidInput, MalformedBody, UnknownModel, UnsupportedMedia
 from models.limits import Limits
 from models.media import TEXT
 from models.task import Request
@@ -25,7 +23,8 @@ from services import bodies, forms
 from services.edge import Record
 from services.engine import Engine
 from services.problems import invalid_fields
-from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
+from services.routes.sentence_errors import Handler, in_the_dialects_words
+from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
 FORM = "application/x-www-form-urlencoded"
@@ -60,9 +59,6 @@ class Translations(BaseModel):
     detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
 
 
-Handler = Callable[[HttpRequest], Awaitable[Response]]
-
-
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
     dialect = LibreTranslate(engine, memory)
     routes: list[tuple[str, str, Handler, Any, str, list[str]]] = [
@@ -73,7 +69,7 @@ def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
     for method, path, handle, answer, summary, fields in routes:
         app.add_api_route(
             path,
-            _in_the_dialects_words(handle),
+            in_the_dialects_words(handle),
             methods=[method],
             tags=["LibreTranslate"],
             name=f"libretranslate{path.replace('/', '-')}",
@@ -95,20 +91,6 @@ def _request_body(fields: list[str]) -> dict[str, Any]:
     required = [name for name in fields if name != "format"]
     schema = {"schema": {"type": "object", "required": required, "properties": properties}}
     return {"required": True, "content": dict.fromkeys(("application/json", FORM, "multipart/form-data"), schema)}
-
-
-def _in_the_dialects_words(handle: Handler) -> Handler:
-    async def answer(http: HttpRequest) -> Response:
-        try:
-            return await handle(http)
-        except EkibenError as error:
-            headers = {}
-            if isinstance(error, RetryableError):
-                headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
-            status = 400 if isinstance(error, InvalidInput) else error.status
-            return JSONResponse({"error": error.detail}, status, headers)
-
-    return answer
 
 
 class LibreTranslate:
@@ -181,8 +163,8 @@ class LibreTranslate:
         # A form may hold a byte as three characters.
         budget = 3 * TEXT.max_bytes(limits) + forms.FORM_OVERHEAD_BYTES
         body = await bodies.read_body(http.receive, http.headers, budget, share=share)
-        arguments = (http.headers.get("content-type", ""), body, limits)
-        fields = await asyncio.to_thread(_parse, *arguments) if len(body) > THREAD_BYTES else _parse(*arguments)
+        header = http.headers.get("content-type", "")
+        fields = await bodies.in_thread(len(body), _parse, header, body, limits)
         fields = {**_collected(http.query_params.multi_items()), **fields}
         forms.check_characters("q", _texts(fields), limits)
         return fields

@@ -25,9 +25,6 @@ from services.engine import Engine
 from services.negotiation import negotiate
 from services.problems import error_response, invalid_fields
 
-THREAD_BYTES = 100_000
-"""Bodies in a form or in JSON that are longer than this are taken apart in a thread."""
-
 
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[str, TaskRoute]:
     """Add a route for every task; by path, what answers a POST there."""
@@ -104,10 +101,7 @@ class TaskRoute:
         content_type = http.headers.get("content-type")
         budget = forms.body_budget(self._task, forms.media_type(content_type), limits)
         body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
-        arguments = (self._task, content_type, body, query, limits)
-        if len(body) > THREAD_BYTES:
-            return await asyncio.to_thread(forms.parse, *arguments)
-        return forms.parse(*arguments)
+        return await bodies.in_thread(len(body), forms.parse, self._task, content_type, body, query, limits)
 
     def _respond(self, answer: Any) -> Response:
         if isinstance(answer, Media):

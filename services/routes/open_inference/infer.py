@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 from time import perf_counter
-from typing import Final, ParamSpec, TypeVar
+from typing import Final
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
@@ -18,10 +17,10 @@ from models.task import Array
 from services import bodies, compression
 from services.edge import Record
 from services.engine import Engine
-from services.routes.open_inference.errors import in_the_dialects_words
 from services.routes.open_inference.graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
 from services.routes.open_inference.tensors import InferRequest, decode, encode, parsing_memory
-from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
+from services.routes.sentence_errors import in_the_dialects_words
+from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
 from services.session import UnsuitableTensors
 
 JSON_OVERHEAD_BYTES: Final = 1_000_000
@@ -29,9 +28,6 @@ JSON_OVERHEAD_BYTES: Final = 1_000_000
 
 HEADER_LENGTH: Final = "Inference-Header-Content-Length"
 """Where the JSON ends and binary tensors begin, before any content coding."""
-
-P = ParamSpec("P")
-T = TypeVar("T")
 
 
 def requested_graph(http: HttpRequest) -> NamedGraph:
@@ -70,7 +66,7 @@ class InferRoute:
             async with cancelled_when_client_goes(http):
                 outputs = await self._run(named, request, deadline, record)
             size = sum(outputs[each.tensor.name].nbytes for each in request.outputs)
-            text, binary = await _in_thread(size, encode, named.name, request, outputs, limits)
+            text, binary = await bodies.in_thread(size, encode, named.name, request, outputs, limits)
             headers = {HEADER_LENGTH: str(len(text))} if any(each.binary for each in request.outputs) else {}
             return await _respond(http, text + binary, headers)
 
@@ -84,8 +80,8 @@ class InferRoute:
         body = await compression.decompressed(body, http.headers.get("content-encoding", ""), budget, share)
         length = _header_length(http.headers.get(HEADER_LENGTH), len(body))
         text, binary = body[:length], memoryview(body)[length:]
-        share.take(await _in_thread(length, parsing_memory, text, limits))
-        request = await _in_thread(length, decode, named.graph, text, binary)
+        share.take(await bodies.in_thread(length, parsing_memory, text, limits))
+        request = await bodies.in_thread(length, decode, named.graph, text, binary)
         record.timings.decode += perf_counter() - arrived
         return request
 
@@ -107,15 +103,8 @@ async def _respond(http: HttpRequest, body: bytes, headers: dict[str, str]) -> R
     coding = compression.accepted(http.headers.get("accept-encoding", ""))
     if coding and len(body) >= compression.WORTHWHILE_BYTES:
         headers["Content-Encoding"] = coding
-        body = await _in_thread(len(body), compression.compressed, body, coding)
+        body = await bodies.in_thread(len(body), compression.compressed, body, coding)
     return Response(body, 200, headers, media_type)
-
-
-async def _in_thread(size: int, function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
-    """What takes time goes to a thread; what does not is quicker at once."""
-    if size > THREAD_BYTES:
-        return await asyncio.to_thread(function, *arguments, **named)
-    return function(*arguments, **named)
 
 
 def _header_length(given: str | None, length: int) -> int:

@@ -17,9 +17,9 @@ from models.errors import Unavailable
 from services.bodies import BodyMemory
 from services.engine import Engine
 from services.routes.open_inference import documentation
-from services.routes.open_inference.errors import Handler, in_the_dialects_words
 from services.routes.open_inference.graphs import GRAPHS, GraphMetadata, NamedGraph, configuration, metadata
 from services.routes.open_inference.infer import InferRoute, requested_graph
+from services.routes.sentence_errors import Handler, in_the_dialects_words
 from services.version import VERSION
 
 

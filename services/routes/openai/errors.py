@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from starlette.responses import Response
 
-from models.errors import EkibenError, InvalidInput, RetryableError, UnknownModel, UnsupportedMedia
-from services.problems import INTERNAL_ERROR, shorten
+from models.errors import EkibenError, InvalidInput, UnknownModel, UnsupportedMedia
+from services.problems import INTERNAL_ERROR, retry_headers, shorten
 
 BAD_REQUEST = (InvalidInput, UnsupportedMedia)
 """What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""
@@ -36,10 +35,8 @@ def _parameter(error: EkibenError) -> str | None:
 
 
 def error_response(error: EkibenError) -> Response:
-    headers = {}
-    if isinstance(error, RetryableError):
-        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
-    return Response(json.dumps(error_document(error)), status(error), headers, "application/json")
+    document = json.dumps(error_document(error))
+    return Response(document, status(error), retry_headers(error), "application/json")
 
 
 def internal_error(request_id: str) -> Response:

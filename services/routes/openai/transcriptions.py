@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import ExitStack
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -27,7 +26,7 @@ from services.routes.openai.documentation import transcription_documentation
 from services.routes.openai.errors import error_document, error_response, internal_error
 from services.routes.openai.formats import TranscriptionParameters, Transcriptions, render
 from services.routes.openai.sse import Emit, EventStream, events
-from services.routes.tasks import THREAD_BYTES, cancelled_when_client_goes, deadline_seconds
+from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
 
 ALIAS = "whisper-1"
 """OpenAI's name for its Whisper: here the default model's."""
@@ -94,8 +93,7 @@ class TranscriptionRoute:
             raise UnsupportedMedia(f"the body is not {FORM}")
         budget = forms.body_budget(self._task, FORM, limits)
         body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
-        parse = partial(forms.parse, self._task, content_type, body, {}, limits)
-        return await asyncio.to_thread(parse) if len(body) > THREAD_BYTES else parse()
+        return await bodies.in_thread(len(body), forms.parse, self._task, content_type, body, {}, limits)
 
 
 class _Answering:

@@ -1,15 +1,14 @@
-"""Errors in the words of the Open Inference Protocol: `{"error": "…"}`."""
+"""Errors in the words of LibreTranslate and of the Open Inference Protocol: `{"error": "…"}`."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Awaitable, Callable
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
-from models.errors import EkibenError, InvalidInput, RetryableError
-from services.problems import shorten
+from models.errors import EkibenError, InvalidInput
+from services.problems import retry_headers, shorten
 
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
@@ -23,9 +22,7 @@ def in_the_dialects_words(handle: Handler) -> Handler:
         try:
             return await handle(http)
         except EkibenError as error:
-            headers = {}
-            if isinstance(error, RetryableError):
-                headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_seconds)))
-            return error_response(400 if isinstance(error, InvalidInput) else error.status, error.detail, headers)
+            status = 400 if isinstance(error, InvalidInput) else error.status
+            return error_response(status, error.detail, retry_headers(error))
 
     return answer
