@@ -129,10 +129,12 @@ def parse_form(body: bytes, boundary: str) -> Parts:
 @given(st.dictionaries(NAMES, st.text(), max_size=5), PICTURES)
 @example({"a": "1"}, b"\r\n--")
 @example({"\u00e9;=": "\r\n"}, b"x\r\n--b")
+@example({"a[]": "1", "[]": ""}, b"x")
 def test_a_form_of_another_encoder_comes_back_as_it_was(fields: dict[str, str], picture: bytes) -> None:
     request = httpx.Request("POST", "http://test", data=fields, files={"image": ("a", picture)})
     parts = parse(TASK, request.headers["Content-Type"], request.read(), {}, GENEROUS)
-    assert parts == Parts({"image": picture}, fields)
+    lists = {name: [value] for name, value in fields.items() if name.endswith("[]")}
+    assert parts == Parts({"image": picture}, fields | lists)
 
 
 @given(PICTURES, st.from_regex(r"[0-9A-Za-z'+_=?/-]{1,60}", fullmatch=True))
