@@ -174,6 +174,8 @@ class Task(ABC, Generic[M, P]):
     inputs: ClassVar[tuple[Input, ...]]
     answer_type: ClassVar[Any]
     """The answer's type, for its JSON and its schema."""
+    partial_type: ClassVar[Any] = None
+    """What `Partial` holds, where callers may have the answer while it is made."""
     example: ClassVar[Any]
     """A real answer, shown in the documentation."""
     media_types: ClassVar[tuple[str, ...]] = ()

@@ -66,7 +66,11 @@ def _answer(task: AnyTask) -> dict[str, Any]:
     if task.media_types:
         content = {media_type: {"schema": BINARY} for media_type in task.media_types}
         return {"content": content, "description": "In the first of these types that `Accept` does not speak against."}
-    return {"model": task.answer_type, "content": {"application/json": {"example": task.example}}}
+    content: dict[str, Any] = {"application/json": {"example": task.example}}
+    if task.partial_type:
+        pieces = "The answer while it is made: `partial` events, then one `answer`, or an `error`."
+        content["text/event-stream"] = {"schema": {"type": "string", "description": pieces}}
+    return {"model": task.answer_type, "content": content}
 
 
 def _statuses(task: AnyTask) -> list[int]:

@@ -201,9 +201,9 @@ class StepwiseRunner(Runner):
             self._stepwise,
             executor=self._executor,
             max_rows=self.arrangement.max_batch,
-            # On a CPU what is encoded together takes as long as one after the other, once it fills a core: more
-            # would only wait for each other.
-            max_encode_cost=self.model.item_cost if self.provider == CPU else math.inf,
+            max_encode_cost=self._protocol.encoded_together * self.model.item_cost
+            if self.provider == CPU
+            else math.inf,
             on_batch=self._count,
         )
 

@@ -24,7 +24,7 @@ from services.edge import Record
 from services.engine import Engine
 from services.problems import invalid_fields
 from services.routes.sentence_errors import Handler, in_the_dialects_words
-from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
+from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
 FORM = "application/x-www-form-urlencoded"
