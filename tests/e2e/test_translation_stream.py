@@ -43,7 +43,9 @@ def test_pieces_joined_are_the_answer_that_other_callers_get(http: httpx.Client)
     assert last["answer"] == http.post(ROUTE, json=body).json()
 
 
-@pytest.mark.parametrize("accept", ["*/*", "application/json", "text/event-stream;q=0.5, application/json", "text/html"])
+@pytest.mark.parametrize(
+    "accept", ["*/*", "application/json", "text/event-stream;q=0.5, application/json", "text/html"]
+)
 def test_whoever_does_not_like_events_best_gets_the_whole(http: httpx.Client, accept: str) -> None:
     response = http.post(ROUTE, json={"inputs": "Bom dia!"}, headers={"Accept": accept})
     assert response.json() == [{"translation_text": "Good morning!"}]
