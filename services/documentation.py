@@ -64,8 +64,8 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _answer(task: AnyTask) -> dict[str, Any]:
     if task.media_types:
-        content = {media_type: {"schema": BINARY} for media_type in task.media_types}
-        return {"content": content, "description": "In the first of these types that `Accept` does not speak against."}
+        pictures = {media_type: {"schema": BINARY} for media_type in task.media_types}
+        return {"content": pictures, "description": "In the first of these types that `Accept` does not speak against."}
     content: dict[str, Any] = {"application/json": {"example": task.example}}
     if task.partial_type:
         pieces = "The answer while it is made: `partial` events, then one `answer`, or an `error`."
