@@ -15,8 +15,7 @@ from services.bodies import BodyMemory
 from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
-from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, libretranslate, pages, sentence_errors, tasks
+from services.routes import catalogue, dialects, libretranslate, pages, tasks
 from services.routes.open_inference import routes as open_inference
 from services.routes.openai import transcriptions
 from services.version import VERSION
@@ -59,21 +58,21 @@ def _fastapi() -> FastAPI:
 
     @app.exception_handler(EkibenError)
     async def on_known_error(http: HttpRequest, error: EkibenError) -> Response:
-        return error_response(error, Record.of(http.scope).request_id)
+        return dialects.error_response(error, path=http.scope["path"], request_id=Record.of(http.scope).request_id)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(http: HttpRequest, error: HTTPException) -> Response:
-        if http.url.path.startswith("/v2/"):
-            return sentence_errors.error_response(error.status_code, str(error.detail), dict(error.headers or {}))
-        return problem_response(
+        return dialects.status_response(
             error.status_code,
             str(error.detail),
+            path=http.scope["path"],
             request_id=Record.of(http.scope).request_id,
             headers=dict(error.headers or {}),
         )
 
     @app.exception_handler(Exception)
     async def on_fault(http: HttpRequest, error: Exception) -> Response:
-        return internal_error(Record.of(http.scope).request_id)  # the edge writes it to the log
+        # The edge writes it to the log.
+        return dialects.internal_error(path=http.scope["path"], request_id=Record.of(http.scope).request_id)
 
     return app

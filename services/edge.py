@@ -14,13 +14,13 @@ from time import perf_counter
 from typing import Any, Literal
 from uuid import uuid4
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services import metrics
 from services.bodies import ClientGone
 from services.engine import Timings
-from services.problems import internal_error, problem_response
+from services.problems import problem_response
+from services.routes import dialects
 
 log = logging.getLogger("ekiben.access")
 
@@ -51,8 +51,6 @@ class Record:
     provider: str = ""
     timings: Timings = field(default_factory=Timings)
     body: Literal["unread", "begun", "ended"] = "unread"
-    describe_fault: Callable[[str], Response] = internal_error
-    """What answers a bug of ours, given the request id: a route may have words of its own."""
 
     @classmethod
     def of(cls, scope: Scope) -> Record:
@@ -117,7 +115,8 @@ class Edge:
         except Exception:
             log.exception("unhandled error", extra={"id": record.request_id})
             if not record.status:
-                await record.describe_fault(record.request_id)(scope, receive_and_note, send_with_headers)
+                response = dialects.internal_error(path=scope["path"], request_id=record.request_id)
+                await response(scope, receive_and_note, send_with_headers)
         finally:
             _account(scope, record)
 

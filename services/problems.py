@@ -66,11 +66,7 @@ def problem_response(
 INTERNAL_ERROR = "This is our fault; the request id finds it in the log."
 
 
-def internal_error(request_id: str) -> Response:
-    return problem_response(500, INTERNAL_ERROR, request_id=request_id)
-
-
-def retry_headers(error: EkibenError) -> dict[str, str]:
+def error_headers(error: EkibenError) -> dict[str, str]:
     """When to come back, where that may help."""
     if isinstance(error, RetryableError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
@@ -84,7 +80,7 @@ def error_response(error: EkibenError, request_id: str) -> Response:
         request_id=request_id,
         title=error.title,
         fields=error.fields,
-        headers=retry_headers(error),
+        headers=error_headers(error),
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from models.errors import EkibenError, InvalidInput, UnknownModel, UnsupportedMedia
-from services.problems import INTERNAL_ERROR, retry_headers, shorten
+from services.problems import error_headers, shorten
 
 BAD_REQUEST = (InvalidInput, UnsupportedMedia)
 """What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""
@@ -36,10 +36,11 @@ def _parameter(error: EkibenError) -> str | None:
 
 def error_response(error: EkibenError) -> Response:
     document = json.dumps(error_document(error))
-    return Response(document, status(error), retry_headers(error), "application/json")
+    return Response(document, status(error), error_headers(error), "application/json")
 
 
-def internal_error(request_id: str) -> Response:
-    """The answer to a bug of ours; the request id is in its header."""
-    error = {"message": INTERNAL_ERROR, "type": "server_error", "param": None, "code": None}
-    return Response(json.dumps({"error": error}), 500, media_type="application/json")
+def status_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """What is no error of a route's."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": shorten(detail), "type": kind, "param": None, "code": None}
+    return Response(json.dumps({"error": error}), status, headers, "application/json")
