@@ -17,6 +17,7 @@ from models import TASKS
 from models.errors import UnknownModel
 from services import preflight
 from services.exports import ExportMissing
+from services.metrics_port import PortUnavailable
 from services.session import DeviceUnavailable
 from services.settings import Settings
 
@@ -28,7 +29,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         preflight.check(Settings())
-    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable) as error:
+    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable, PortUnavailable) as error:
         print(f"ekiben cannot start: {error}", file=sys.stderr)
         return 1
     bentoml = Path(sys.executable).with_name("bentoml")

@@ -18,6 +18,7 @@ from services.engine import Engine
 from services.routes import catalogue, dialects, libretranslate, pages, tasks
 from services.routes.open_inference import routes as open_inference
 from services.routes.openai import transcriptions
+from services.settings import Settings
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -29,7 +30,7 @@ class Application:
     CPU time for what they do not need."""
 
     def __init__(self, engine: Engine, *, draining: Callable[[], bool] = lambda: False) -> None:
-        self.fastapi = _fastapi()
+        self.fastapi = _fastapi(engine.settings)
         pages.add_routes(self.fastapi, engine)
         catalogue.add_routes(self.fastapi, engine)
         memory = BodyMemory(engine.settings.body_memory_bytes)
@@ -45,7 +46,7 @@ class Application:
         await (route or self.fastapi)(scope, receive, send)
 
 
-def _fastapi() -> FastAPI:
+def _fastapi(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="ekiben",
         version=VERSION,
@@ -54,7 +55,7 @@ def _fastapi() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # another path is another route, and nobody follows a redirect with a body
     )
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: describe(app, settings)  # type: ignore[method-assign]
 
     @app.exception_handler(EkibenError)
     async def on_known_error(http: HttpRequest, error: EkibenError) -> Response:

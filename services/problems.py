@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
-from models.errors import EkibenError, FieldError, InvalidInput, RetryableError
+from models.errors import EkibenError, FieldError, InvalidInput, RetryableError, Unauthorized
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -67,9 +67,11 @@ INTERNAL_ERROR = "This is our fault; the request id finds it in the log."
 
 
 def error_headers(error: EkibenError) -> dict[str, str]:
-    """When to come back, where that may help."""
+    """When to come back, where that may help, or what is to come along."""
     if isinstance(error, RetryableError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
     return {}
 
 

@@ -27,6 +27,9 @@ from services.routes.sentence_errors import Handler, in_the_dialects_words
 from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
+STRANGER_SECONDS = 10.0
+"""How long a body may take to come whose key is somewhere in it."""
+
 FORM = "application/x-www-form-urlencoded"
 ERRORS = {
     400: "The body is not well-formed, a field is missing, or a language is not served.",
@@ -87,7 +90,7 @@ def _errors() -> dict[int | str, dict[str, Any]]:
 
 def _request_body(fields: list[str]) -> dict[str, Any]:
     text = {"type": "string"}
-    properties = dict.fromkeys(fields, text) | {"q": {"anyOf": [text, {"type": "array", "items": text}]}}
+    properties = dict.fromkeys([*fields, "api_key"], text) | {"q": {"anyOf": [text, {"type": "array", "items": text}]}}
     required = [name for name in fields if name != "format"]
     schema = {"schema": {"type": "object", "required": required, "properties": properties}}
     return {"required": True, "content": dict.fromkeys(("application/json", FORM, "multipart/form-data"), schema)}
@@ -113,18 +116,19 @@ class LibreTranslate:
         return JSONResponse([each.model_dump() for each in known])
 
     async def detect(self, http: HttpRequest) -> Response:
+        deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
         with self._memory.share() as share:
-            fields = await self._fields(http, share)
+            fields = await self._fields(http, deadline, share)
             [text, *_] = _texts(fields)
             return JSONResponse([self._detected(text).model_dump()])
 
     async def translate(self, http: HttpRequest) -> Response:
         record = Record.of(http.scope)
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
-        if not self._served:
-            raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
+        # Refused before the body is read, where none of the models, of which it will name one, has room.
+        self._engine.check_capacity(self._engine.candidates(self._task, None))
         with self._memory.share() as share:
-            fields = await self._fields(http, share)
+            fields = await self._fields(http, deadline, share)
             texts, source = _texts(fields), _field(fields, "source")
             request = Request(
                 {},
@@ -157,14 +161,20 @@ class LibreTranslate:
         found = languages.detect(text, known)
         return Detection(confidence=round(100 * found.confidence, 1), language=found.language or known[0])
 
-    async def _fields(self, http: HttpRequest, share: bodies.Share) -> dict[str, Any]:
+    async def _fields(self, http: HttpRequest, deadline: float, share: bodies.Share) -> dict[str, Any]:
         """The fields of a request, in the query, JSON or a form; `q` may be a list."""
         limits = self._engine.settings.limits
+        bodies.refuse_coding(http.headers)
+        admit = Record.of(http.scope).admit
+        if admit:
+            deadline = min(deadline, asyncio.get_running_loop().time() + STRANGER_SECONDS)
         # A form may hold a byte as three characters.
         budget = 3 * TEXT.max_bytes(limits) + forms.FORM_OVERHEAD_BYTES
-        body = await bodies.read_body(http.receive, http.headers, budget, share=share)
+        body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
         header = http.headers.get("content-type", "")
         fields = await bodies.in_thread(len(body), _parse, header, body, limits)
+        if admit:
+            admit(fields.get("api_key"))
         fields = {**_collected(http.query_params.multi_items()), **fields}
         forms.check_characters("q", _texts(fields), limits)
         return fields

@@ -7,11 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from models.errors import EkibenError, InvalidInput, UnknownModel, UnsupportedMedia
+from models.errors import EkibenError, InvalidInput, Unauthorized, UnknownModel, UnsupportedMedia
 from services.problems import error_headers, shorten
 
 BAD_REQUEST = (InvalidInput, UnsupportedMedia)
 """What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""
+
+CODES = {UnknownModel: "model_not_found", Unauthorized: "invalid_api_key"}
 
 
 def status(error: EkibenError) -> int:
@@ -25,7 +27,7 @@ def error_document(error: EkibenError) -> dict[str, Any]:
             "message": shorten(error.detail),
             "type": kinds.get(status(error), "invalid_request_error"),
             "param": shorten(error.fields[0].field) if error.fields else _parameter(error),
-            "code": "model_not_found" if isinstance(error, UnknownModel) else None,
+            "code": next((code for kind, code in CODES.items() if isinstance(error, kind)), None),
         }
     }
 
