@@ -28,7 +28,10 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3000)
     options = parser.parse_args()
     try:
-        preflight.check(Settings())
+        settings = Settings()
+        if settings.metrics_port == options.port:
+            raise PortUnavailable(f"EKIBEN_METRICS_PORT: {options.port} is the server's own port")
+        preflight.check(settings)
     except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable, PortUnavailable) as error:
         print(f"ekiben cannot start: {error}", file=sys.stderr)
         return 1

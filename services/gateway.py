@@ -72,7 +72,10 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
     async def start(self) -> None:
         drain.install()
         if settings.metrics_port:
-            metrics_port.serve(settings.metrics_host, settings.metrics_port)
+            try:
+                metrics_port.serve(settings.metrics_host, settings.metrics_port)
+            except OSError as failure:  # somebody has taken it since the start was allowed
+                engine.fail("the metrics cannot be served", failure)
         stubs = {model.id: getattr(self, attribute(model), None) for model in settings.models}
         engine.start({id: stub.to_async for id, stub in stubs.items() if stub is not None})
 
