@@ -12,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from models import TASKS
-from models.errors import InvalidInput, MalformedBody, UnknownModel, UnsupportedMedia
+from models.errors import FieldError, InvalidInput, MalformedBody, UnknownModel, UnsupportedMedia
 from models.limits import Limits
 from models.media import TEXT
 from models.task import Request
@@ -27,6 +27,7 @@ from services.routes.sentence_errors import Handler, in_the_dialects_words
 from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
+NAMES = {"inputs": "q", "src_lang": "source", "tgt_lang": "target"}
 STRANGER_SECONDS = 10.0
 """How long a body may take to come whose key is somewhere in it."""
 
@@ -123,6 +124,12 @@ class LibreTranslate:
             return JSONResponse([self._detected(text).model_dump()])
 
     async def translate(self, http: HttpRequest) -> Response:
+        try:
+            return await self._translate(http)
+        except InvalidInput as error:
+            raise _renamed(error) from None
+
+    async def _translate(self, http: HttpRequest) -> Response:
         record = Record.of(http.scope)
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
         # Refused before the body is read, where none of the models, of which it will name one, has room.
@@ -221,6 +228,12 @@ def _field(fields: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInput.of(name, "is missing" if not value else "is not a text")
     return value
+
+
+def _renamed(error: InvalidInput) -> InvalidInput:
+    """The error with the fields' names in this dialect."""
+    fields = tuple(FieldError(NAMES.get(each.field, each.field), each.message) for each in error.fields)
+    return InvalidInput("; ".join(f"{each.field}: {each.message}" for each in fields), fields=fields)
 
 
 def _parameters(**values: Any) -> TranslationParameters:
