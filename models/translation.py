@@ -131,7 +131,7 @@ def find_translator(served: Sequence[Translator], text: str, parameters: Transla
     for each in served:
         if each.source_language == source and target in (None, each.target_language):
             return each
-    field = "tgt_lang" if parameters.tgt_lang else "src_lang"
+    field = "tgt_lang" if any(each.source_language == source for each in served) else "src_lang"
     raise InvalidInput.of(field, f"no model here translates from {source} to {target or 'anything'}; {_pairs(served)}")
 
 

@@ -17,6 +17,7 @@ from models import TASKS
 from models.errors import UnknownModel
 from services import preflight
 from services.exports import ExportMissing
+from services.metrics_port import PortUnavailable
 from services.session import DeviceUnavailable
 from services.settings import Settings
 
@@ -27,8 +28,11 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=3000)
     options = parser.parse_args()
     try:
-        preflight.check(Settings())
-    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable) as error:
+        settings = Settings()
+        if settings.metrics_port == options.port:
+            raise PortUnavailable(f"EKIBEN_METRICS_PORT: {options.port} is the server's own port")
+        preflight.check(settings)
+    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable, PortUnavailable) as error:
         print(f"ekiben cannot start: {error}", file=sys.stderr)
         return 1
     bentoml = Path(sys.executable).with_name("bentoml")

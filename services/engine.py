@@ -98,8 +98,12 @@ class Engine:
             _settle_garbage()
             trim_heap()
         except Exception as failure:
-            self.failure = failure
-            log.critical("a model cannot be served", exc_info=failure)
+            self.fail("a model cannot be served", failure)
+
+    def fail(self, what: str, failure: BaseException) -> None:
+        """From now on the process is not alive: only a restart helps."""
+        self.failure = failure
+        log.critical(what, exc_info=failure)
 
     async def _load_one(self, model: Model, stub: Stub | None) -> Runner | RemoteRunner:
         if stub is not None:

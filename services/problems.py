@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
-from models.errors import EkibenError, FieldError, InvalidInput, RetryableError
+from models.errors import EkibenError, FieldError, InvalidInput, RetryableError, Unauthorized
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -68,14 +68,12 @@ def problem_response(
 INTERNAL_ERROR = "This is our fault; the request id finds it in the log."
 
 
-def internal_error(request_id: str) -> Response:
-    return problem_response(500, INTERNAL_ERROR, request_id=request_id)
-
-
-def retry_headers(error: EkibenError) -> dict[str, str]:
-    """When to come back, where that may help."""
+def error_headers(error: EkibenError) -> dict[str, str]:
+    """When to come back, where that may help, or what is to come along."""
     if isinstance(error, RetryableError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
     return {}
 
 
@@ -84,7 +82,7 @@ def error_problem(error: EkibenError, request_id: str) -> dict[str, Any]:
 
 
 def error_response(error: EkibenError, request_id: str) -> Response:
-    return Response(json.dumps(error_problem(error, request_id)), error.status, retry_headers(error), MEDIA_TYPE)
+    return Response(json.dumps(error_problem(error, request_id)), error.status, error_headers(error), MEDIA_TYPE)
 
 
 def invalid_fields(error: ValidationError) -> InvalidInput:

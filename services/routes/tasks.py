@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models import TASKS, AnyTask
-from models.errors import EkibenError, UnsupportedMedia
+from models.errors import EkibenError
 from models.model import Model
 from models.task import Media, Request
 from services import bodies, forms
@@ -114,8 +114,7 @@ class TaskRoute:
     async def _read(self, http: HttpRequest, deadline: float, share: bodies.Share) -> forms.Parts:
         limits = self._engine.settings.limits
         query = forms.given_once(http.query_params.multi_items())
-        if (coding := http.headers.get("content-encoding", "identity").lower()) != "identity":
-            raise UnsupportedMedia(f"a body with the content coding {coding!r} is not accepted; send it as it is")
+        bodies.refuse_coding(http.headers)
         content_type = http.headers.get("content-type")
         budget = forms.body_budget(self._task, forms.media_type(content_type), limits)
         body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)

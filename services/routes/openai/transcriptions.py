@@ -23,7 +23,7 @@ from services.edge import Record
 from services.engine import Engine
 from services.problems import invalid_fields
 from services.routes.openai.documentation import transcription_documentation
-from services.routes.openai.errors import error_document, error_response, internal_error
+from services.routes.openai.errors import error_document, error_response
 from services.routes.openai.formats import TranscriptionParameters, Transcriptions, render
 from services.routes.sse import Emit, event_stream
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
@@ -57,7 +57,6 @@ class TranscriptionRoute:
         await response(scope, receive, send)
 
     async def handle(self, http: HttpRequest) -> Response:
-        Record.of(http.scope).describe_fault = internal_error
         try:
             with ExitStack() as held:
                 return await self._answer(http, held)
