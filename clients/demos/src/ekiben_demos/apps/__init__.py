@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from ekiben_demos.apps import what_is_this
+from ekiben_demos.apps import faces, paint_it, street_scene, what_is_this
 from ekiben_demos.demo import Demo
 
-DEMOS: tuple[Demo, ...] = (what_is_this.DEMO,)
+DEMOS: tuple[Demo, ...] = (
+    what_is_this.DEMO,
+    street_scene.DEMO,
+    faces.DEMO,
+    paint_it.DEMO,
+)
