@@ -13,13 +13,13 @@ from PIL import Image, ImageOps
 
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
-from ekiben_demos.drawing import draw_box, draw_points
 from ekiben_demos.faults import CannotDo, sentence, tells_faults
-from ekiben_demos.hiding import Way, hide, widened
 from ekiben_demos.media import example, jpeg, new_file, offer, photo, shown
 from ekiben_demos.parts import note
-from ekiben_demos.tracking import Sighting, Tracker, corners
-from ekiben_demos.video import change_video, count_pictures
+from ekiben_demos.pictures.drawing import draw_box, draw_points
+from ekiben_demos.pictures.hiding import Way, hide, widened
+from ekiben_demos.pictures.tracking import Sighting, Tracker, corners
+from ekiben_demos.pictures.video import change_video, count_pictures
 
 IN_FLIGHT = 4
 WAYS = [("Show boxes and landmarks", "show"), ("Blur", "blur"), ("Pixelate", "pixelate")]
@@ -62,7 +62,8 @@ def build() -> None:
         photos = gr.Files(label="Photos, as many as you like", file_types=["image"], height=180)
         order = gr.Radio(ORDERS, value=ORDERS[0], label="Order")
         start = gr.Button("Cut out the faces", variant="primary")
-        everyone = gr.Button("Or try the four examples", size="sm")
+        with gr.Row(elem_classes="examples"):
+            everyone = gr.Button("Or try four photos", icon=example("mariachi.jpg"), size="sm", scale=0)
         everyone.click(lambda: [example(file) for file in PHOTOS.values()], None, photos, queue=False)
         album = gr.Gallery(label="Faces", object_fit="cover", interactive=False, elem_classes="wall", buttons=[])
         summary = gr.HTML()

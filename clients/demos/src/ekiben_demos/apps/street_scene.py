@@ -11,12 +11,12 @@ from PIL import Image, ImageOps
 
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
-from ekiben_demos.drawing import draw_box
 from ekiben_demos.faults import CannotDo, tells_faults
 from ekiben_demos.media import jpeg, new_file, offer, photo, shown
 from ekiben_demos.parts import note, table
-from ekiben_demos.tracking import Sighting, Tracker, corners
-from ekiben_demos.video import change_video, count_pictures
+from ekiben_demos.pictures.drawing import draw_box
+from ekiben_demos.pictures.tracking import Sighting, Tracker, corners
+from ekiben_demos.pictures.video import change_video, count_pictures
 
 IN_FLIGHT = 4
 """Pictures of a video at the server at a time: enough to keep it busy, few beside other clients."""

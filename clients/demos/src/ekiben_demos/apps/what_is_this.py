@@ -5,11 +5,11 @@ from __future__ import annotations
 import gradio as gr
 
 from ekiben_demos import server
-from ekiben_demos.cats_and_dogs import verdict
 from ekiben_demos.demo import Demo
 from ekiben_demos.faults import tells_faults
 from ekiben_demos.media import offer, photo
 from ekiben_demos.parts import bars, hint, note
+from ekiben_demos.pictures.cats_and_dogs import verdict
 
 CLASSES = 1000
 """All of them, so that every breed counts in the verdict."""
