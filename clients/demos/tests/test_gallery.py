@@ -35,7 +35,7 @@ def test_first_page_links_to_every_demo(page: Page) -> None:
 def test_page_has_title_sentence_and_its_own_source(page: Page, demo: Demo) -> None:
     page.goto(f"/{demo.slug}")
     expect(page.get_by_role("heading", level=1)).to_have_text(demo.title)
-    expect(page.get_by_text(demo.sentence)).to_be_visible()
+    expect(page.get_by_text(demo.sentence, exact=True)).to_be_visible()
     page.get_by_text("The source of this page").click()
     expect(page.locator(".source pre")).to_have_text(demo.source.read_text("utf-8"), use_inner_text=True)
 

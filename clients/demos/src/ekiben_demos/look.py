@@ -38,6 +38,7 @@ def theme() -> gr.themes.Base:
         body_text_color_dark="#ece7df",
         body_text_color_subdued="#6b6459",
         body_text_color_subdued_dark="#a59d90",
+        input_background_fill_dark="#2b2824",
         button_primary_background_fill="*primary_600",
         button_primary_background_fill_hover="*primary_700",
         button_primary_background_fill_dark="*primary_600",
