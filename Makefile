@@ -1,6 +1,7 @@
 # Commands of the repository; `make help` lists them. CI calls the same ones.
 PYTHON ?= python3
 PORT ?= 3000
+DEMO_PORT ?= 7860
 comma := ,
 # What is served is what has to be exported.
 MODELS ?= $(subst $(comma), ,$(EKIBEN_MODELS))
@@ -8,10 +9,14 @@ PEERS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+# Demos have an environment of their own: Gradio holds Pillow at 12.
+DEMOS := clients/demos
+DEMOS_RUN := $(DEMOS)/.venv/bin/python
+DEMOS_STAMP := $(DEMOS)/.venv/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve export test lint bench eval stress bento bentocheck clientcheck lock clean
+.PHONY: help setup serve demo export test browser lint bench eval stress bento bentocheck clientcheck lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,16 +37,38 @@ export: $(STAMP) ## export the default models with proof, or MODELS="id id"
 serve: export ## serve on PORT (default 3000)
 	@$(RUN) -m services --port $(PORT)
 
-test: $(STAMP) ## every test that needs no GPU
+$(DEMOS_STAMP): $(DEMOS)/pyproject.toml $(DEMOS)/requirements.txt
+	@echo "Making $(DEMOS)/.venv: a minute the first time"
+	$(PYTHON) -m venv $(DEMOS)/.venv
+	$(DEMOS_RUN) -m pip install --disable-pip-version-check --constraint $(DEMOS)/requirements.txt \
+		--editable clients/python --editable '$(DEMOS)[test]'
+	@touch $@
+
+# Whichever of the two ends first, by itself or by Ctrl-C, the other ends too.
+demo: private SHELL := bash
+demo: export $(DEMOS_STAMP) ## the server on PORT and demos in the browser on DEMO_PORT (default 7860)
+	@trap 'kill $$(jobs -p) 2>/dev/null; wait' EXIT; trap 'exit 0' INT TERM; \
+	$(RUN) -m services --port $(PORT) & \
+	$(DEMOS_RUN) -m ekiben_demos --server http://localhost:$(PORT) --port $(DEMO_PORT) & \
+	wait -n
+
+browser: $(DEMOS_STAMP)
+	@command -v chromium google-chrome >/dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy chromium; } \
+		|| $(DEMOS_RUN) -m playwright install chromium
+
+test: $(STAMP) $(DEMOS_STAMP) browser ## every test that needs no GPU
 	@$(RUN) -m exporters --all
 	$(RUN) -m pytest
 	cd clients/python && ../../$(RUN) -m pytest
+	cd $(DEMOS) && .venv/bin/python -m pytest
 
-lint: $(STAMP) ## ruff and mypy --strict
+lint: $(STAMP) $(DEMOS_STAMP) ## ruff and mypy --strict
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	cd clients/python && ../../$(RUN) -m mypy
+	cd $(DEMOS) && .venv/bin/python -m mypy
 
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
@@ -63,12 +90,13 @@ bentocheck: export ## serve the bento from an environment that holds its require
 clientcheck: ## the client with the oldest and the newest Python that are here
 	$(PYTHON) clients/python/tests/every_python.py
 
-lock: $(STAMP) ## resolve the dependencies anew into requirements/
+lock: $(STAMP) $(DEMOS_STAMP) ## resolve the dependencies anew into requirements/
 	$(RUN) -m pip install --quiet uv
 	$(VENV)/bin/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
 		pyproject.toml -o requirements/runtime.txt
 	$(VENV)/bin/uv pip compile --quiet --universal --no-header --no-annotate --python-version 3.11 \
 		--all-extras pyproject.toml -o requirements/all.txt
+	$(DEMOS_RUN) -m pip freeze --exclude-editable > $(DEMOS)/requirements.txt
 
-clean: ## remove the environment
-	rm -rf $(VENV)
+clean: ## remove the environments
+	rm -rf $(VENV) $(DEMOS)/.venv

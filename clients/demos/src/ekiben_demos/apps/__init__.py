@@ -1,0 +1,8 @@
+"""The demos, in the order in which the gallery shows them."""
+
+from __future__ import annotations
+
+from ekiben_demos.apps import what_is_this
+from ekiben_demos.demo import Demo
+
+DEMOS: tuple[Demo, ...] = (what_is_this.DEMO,)
