@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from ekiben_demos.apps import what_is_this
+from ekiben_demos.apps import interpreter, subtitles, under_the_hood, voice_commands, what_is_this
 from ekiben_demos.demo import Demo
 
-DEMOS: tuple[Demo, ...] = (what_is_this.DEMO,)
+DEMOS: tuple[Demo, ...] = (
+    what_is_this.DEMO,
+    subtitles.DEMO,
+    interpreter.DEMO,
+    voice_commands.DEMO,
+    under_the_hood.DEMO,
+)

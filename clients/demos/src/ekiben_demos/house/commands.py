@@ -1,7 +1,7 @@
 """From words to a command: patterns with slots, and a score that says how well one fits.
 
-A pattern is a bag of words: `{switch} lights {room}` fits "lights on in the kitchen" as well as "in the kitchen, turn the
-lights on". Every heard word may stand for one word of the pattern, or for the value of a slot, when both are
+A pattern is a bag of words: `light {switch} {room?}` fits "lights on in the kitchen" as well as "in the kitchen, turn
+the lights on". Every heard word may stand for one word of the pattern, or for the value of a slot, when both are
 written alike (`words.likeness`). The score is twice the sum of these likenesses over the number of words on both
 sides (the Sørensen–Dice coefficient): 1 where each side explains the other, 0 where nothing is shared.
 """
@@ -37,7 +37,7 @@ SLOTS: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Intent:
-    """Something that can be wanted; `patterns` are words, `{slot}`, and `{slot?}` and `word?` for what may be missing."""
+    """Something that can be wanted; a pattern is of words and `{slot}`s, with a `?` where they may be missing."""
 
     title: str
     patterns: tuple[str, ...]
@@ -99,7 +99,12 @@ INTENTS = (
         state.cancel_countdowns,
         ("Cancel the timers",),
     ),
-    Intent("Good night", ("goodnight everyone? house?", "going bed", "turn? switch? everything off"), state.say_goodnight, ("Good night",)),
+    Intent(
+        "Good night",
+        ("goodnight everyone? house?", "going bed", "turn? switch? everything off"),
+        state.say_goodnight,
+        ("Good night",),
+    ),
 )
 
 

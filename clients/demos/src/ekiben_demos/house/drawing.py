@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ekiben_demos.house.state import ROOMS, House
+from ekiben_demos.house.state import ROOMS, Countdown, House
 
 WALL, DARK, LIT = "#3b3630", "#4a4d5c", "#ffdf8e"
 INK_ON_DARK, INK_ON_LIT = "#f2efe8", "#3a2a05"
@@ -59,28 +59,36 @@ def _window(x: int, y: int, closed: bool) -> str:
     )
 
 
+def _text(x: int, y: int, size: int, colour: str, text: str) -> str:
+    return f'<text x="{x}" y="{y}" font-size="{size}" text-anchor="middle" fill="{colour}">{text}</text>'
+
+
 def _thermostat(house: House) -> str:
     """On the living room's wall."""
-    return (
-        '<circle cx="556" cy="170" r="32" fill="#f7f3ea" stroke="#a3341f" stroke-width="5"/>'
-        f'<text x="556" y="178" font-size="22" font-weight="600" text-anchor="middle" fill="#1d1d1f">{house.degrees}°</text>'
-    )
+    dial = '<circle cx="556" cy="152" r="30" fill="#f7f3ea" stroke="#a3341f" stroke-width="5"/>'
+    return dial + _text(556, 160, 22, "#1d1d1f", f"{house.degrees}°")
 
 
 def _speaker(house: House) -> str:
     """In the living room."""
-    notes = '<text x="488" y="176" font-size="34" fill="#a3341f">♪</text><text x="462" y="152" font-size="26" fill="#a3341f">♫</text>'
+    colour = "#a3341f" if "livingroom" in house.lights else "#ffb4a0"
+    notes = _text(510, 240, 30, colour, "♪") + _text(488, 206, 24, colour, "♫")
     return (
-        '<rect x="440" y="186" width="44" height="62" rx="5" fill="#1d1d1f"/><circle cx="462" cy="224" r="14" fill="#6b6459"/>'
-        f'<circle cx="462" cy="200" r="6" fill="#6b6459"/>{notes if house.music else ""}'
+        '<rect x="534" y="190" width="44" height="62" rx="5" fill="#1d1d1f"/>'
+        '<circle cx="556" cy="228" r="14" fill="#6b6459"/><circle cx="556" cy="204" r="6" fill="#6b6459"/>'
+        + notes
+        * house.music
     )
 
 
 def _timers(house: House, now: float) -> str:
     """On the kitchen's wall."""
-    return "".join(
-        f'<g data-timer="{each.seconds}"><rect x="196" y="{130 + 38 * place}" width="106" height="32" rx="16" fill="#1d1d1f"/>'
-        f'<text x="249" y="{153 + 38 * place}" font-size="20" text-anchor="middle" fill="{"#fff" if each.left(now) else "#ffb4a0"}">'
-        f"{clock(each.left(now)) if each.left(now) else 'ring!'}</text></g>"
-        for place, each in enumerate(house.countdowns)
+    return "".join(_timer(each, each.left(now), 38 * place) for place, each in enumerate(house.countdowns))
+
+
+def _timer(countdown: Countdown, left: int, down: int) -> str:
+    text = _text(249, 153 + down, 20, "#fff", clock(left)) if left else _text(249, 153 + down, 20, "#ffb4a0", "ring!")
+    return (
+        f'<g data-timer="{countdown.seconds}">'
+        f'<rect x="196" y="{130 + down}" width="106" height="32" rx="16" fill="#1d1d1f"/>{text}</g>'
     )

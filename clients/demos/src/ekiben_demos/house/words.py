@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 from difflib import SequenceMatcher
 
-FILLERS = frozenset(
-    "a an the please could can would will you i want like to um uh er hey hi hello ok okay now just so my me some "
-    "in at for of and then let lets let's us it it's is be kindly thanks thank degrees degree".split()
-)
+_FILLERS = """
+a an the please could can would will you i want like to um uh er hey hi hello ok okay now just so my me some in at for
+of and then let lets let's us it it's is be kindly thanks thank degrees degree
+"""
+_NEGATIONS = "not don't dont never no without"
+_UNITS = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen
+nineteen
+"""
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety"
+
+FILLERS = frozenset(_FILLERS.split())
 """Words that change nothing about what is wanted."""
 
-NEGATIONS = frozenset("not don't dont never no without".split())
+NEGATIONS = frozenset(_NEGATIONS.split())
 """Words that turn everything round: with one of them nothing is done."""
 
-UNITS = {
-    word: number
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
-    )
-}
-TENS = {
-    word: 10 * number
-    for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
-}
+UNITS = {word: number for number, word in enumerate(_UNITS.split())}
+TENS = {word: 10 * number for number, word in enumerate(_TENS.split(), 2)}
 
 _WORD = re.compile(r"[a-z]+(?:'[a-z]+)?|[0-9]+")
 _PHRASES = (

@@ -1,0 +1,76 @@
+"""Subtitles: what is said in a recording, sentence by sentence, in English and in Portuguese."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import gradio as gr
+
+from ekiben_demos import server
+from ekiben_demos.demo import Demo
+from ekiben_demos.faults import CannotDo, tells_faults
+from ekiben_demos.media import example
+from ekiben_demos.speech.cue_list import CSS, PLAYER_ID, SCRIPT, cue_list, files, player
+from ekiben_demos.speech.recognition import sentences_with_times
+from ekiben_demos.speech.subtitles import Cue, short_clock
+
+NOTE = """<p>The recording is cut at its pauses into pieces of some seconds. Each piece is recognised by itself, so the
+first words appear while the rest still waits, and its sentences are translated as soon as they are there.</p>"""
+
+
+def build() -> None:
+    gr.HTML(f"<style>{CSS}</style>", padding=False)
+    with gr.Row():
+        with gr.Column():
+            recording = gr.Audio(
+                label="English speech", sources=["upload", "microphone"], type="filepath", elem_id="subtitles-audio"
+            )
+            video = gr.UploadButton("… or a video", file_types=["video"], size="sm")
+            gr.Examples(
+                [example(name) for name in ("sense-and-sensibility.mp3", "cards.mp3")],
+                recording,
+                label="Or try one of these",
+            )
+        with gr.Column():
+            playing = gr.HTML(padding=False, elem_id=PLAYER_ID)
+            said = gr.HTML("<p>Nothing recognised yet.</p>", padding=False, elem_id="subtitles-status")
+            cues = gr.HTML(padding=False, elem_id="cue-list", js_on_load=SCRIPT)
+            downloads = gr.HTML(padding=False, elem_id="subtitle-files")
+    gr.HTML(NOTE, padding=False)
+    shown = [playing, said, cues, downloads]
+    recording.change(subtitle, recording, shown, show_progress="hidden", trigger_mode="always_last")
+    video.upload(subtitle, video, shown, show_progress="hidden")
+
+
+Shown = tuple[object, str, str, str]
+
+
+@tells_faults
+def subtitle(path: str | None) -> Iterator[Shown]:
+    if path is None:
+        yield "", "<p>Nothing recognised yet.</p>", "", ""
+        return
+    english: list[Cue] = []
+    portuguese: list[Cue] = []
+    yield player(path), "<p role='status'>Listening …</p>", "", ""
+    for cues in sentences_with_times(server.client(), path):
+        english += cues
+        texts = [cue.text for cue in cues]
+        translated = server.client().translate(texts, source="en", target="pt")
+        portuguese += [Cue(cue.start, cue.end, each.text) for cue, each in zip(cues, translated, strict=True)]
+        if cues:
+            so_far = f"<p role='status'>Listening … {short_clock(cues[-1].end)} so far</p>"
+            yield gr.skip(), so_far, cue_list(english, portuguese), ""
+    if not english:
+        raise CannotDo("Nobody speaks in this recording, or too quietly.")
+    done = f"<p role='status'>{len(english)} sentence{'s' * (len(english) != 1)}. Choose a time to hear it.</p>"
+    yield gr.skip(), done, cue_list(english, portuguese), files(Path(path).stem, english, portuguese)
+
+
+DEMO = Demo(
+    "subtitles",
+    "Subtitles",
+    "Speech becomes subtitles while it is recognised, in English and in Portuguese.",
+    build,
+)
