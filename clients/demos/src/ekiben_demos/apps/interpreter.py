@@ -33,7 +33,6 @@ TYPED_EXAMPLES = (
 
 
 def build() -> None:
-    gr.HTML(f"<style>{CSS}</style>", padding=False)
     with gr.Row():
         with gr.Column():
             speech = gr.Audio(
@@ -49,7 +48,7 @@ def build() -> None:
             gr.Examples([[text] for text in TYPED_EXAMPLES], typed, label="For example")
             translate = gr.Button("Translate", variant="primary")
         with gr.Column():
-            interpreted = gr.HTML("<p>Nothing said yet.</p>", padding=False, elem_id="interpreted")
+            interpreted = gr.HTML(f"<style>{CSS}</style><p>Nothing said yet.</p>", elem_id="interpreted", apply_default_css=False)
     speech.change(hear, speech, interpreted, show_progress="hidden", trigger_mode="always_last")
     gr.on([translate.click, typed.submit], read, [typed, language], interpreted, show_progress="hidden")
 

@@ -20,7 +20,6 @@ first words appear while the rest still waits, and its sentences are translated 
 
 
 def build() -> None:
-    gr.HTML(f"<style>{CSS}</style>", padding=False)
     with gr.Row():
         with gr.Column():
             recording = gr.Audio(
@@ -33,11 +32,11 @@ def build() -> None:
                 label="Or try one of these",
             )
         with gr.Column():
-            playing = gr.HTML(padding=False, elem_id=PLAYER_ID)
-            said = gr.HTML("<p>Nothing recognised yet.</p>", padding=False, elem_id="subtitles-status")
-            cues = gr.HTML(padding=False, elem_id="cue-list", js_on_load=SCRIPT)
-            downloads = gr.HTML(padding=False, elem_id="subtitle-files")
-    gr.HTML(NOTE, padding=False)
+            playing = gr.HTML(elem_id=PLAYER_ID, apply_default_css=False)
+            said = gr.HTML("<p>Nothing recognised yet.</p>", elem_id="subtitles-status")
+    cues = gr.HTML(elem_id="cue-list", apply_default_css=False, js_on_load=SCRIPT)
+    downloads = gr.HTML(elem_id="subtitle-files", apply_default_css=False)
+    gr.HTML(f"<style>{CSS}</style>{NOTE}")
     shown = [playing, said, cues, downloads]
     recording.change(subtitle, recording, shown, show_progress="hidden", trigger_mode="always_last")
     video.upload(subtitle, video, shown, show_progress="hidden")

@@ -23,8 +23,8 @@ def build() -> None:
     history = gr.State(History())
     with gr.Row():
         load = gr.Button("Make some load", variant="primary", scale=0, min_width=180)
-        said = gr.HTML("<p>Sends 40 photos to be classified, eight at a time.</p>", padding=False, container=False)
-    picture = gr.HTML("<p>Looking at the server …</p>", padding=False, elem_id="monitor")
+        said = gr.HTML("<p>Sends 40 photos to be classified, eight at a time.</p>")
+    picture = gr.HTML("<p>Looking at the server …</p>", elem_id="monitor", apply_default_css=False)
     timer = gr.Timer(1.0)
     timer.tick(look, history, [history, picture], show_progress="hidden", trigger_mode="once")
     load.click(make_load, None, said, show_progress="hidden")

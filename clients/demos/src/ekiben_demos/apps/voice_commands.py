@@ -41,10 +41,10 @@ def build() -> None:
                 label="Say something", sources=["microphone", "upload"], type="filepath", elem_id="command-audio"
             )
             typed = gr.Textbox(label="Or type it", placeholder="Lights on in the kitchen", submit_btn="Do it")
-            heard = gr.HTML("<p>Nothing heard yet.</p>", padding=False, elem_id="heard")
-        drawing = gr.HTML(draw(House(), 0), padding=False, elem_id="house")
+            heard = gr.HTML("<p>Nothing heard yet.</p>", elem_id="heard")
+        drawing = gr.HTML(draw(House(), 0), elem_id="house", apply_default_css=False)
     gr.Examples([example(name) for name in EXAMPLES], speech, label="Or listen to these")
-    gr.HTML(f"{_sentences()}{HOW}", padding=False)
+    gr.HTML(f"{_sentences()}{HOW}")
     timer = gr.Timer(1.0, active=False)
     after = [house, drawing, heard, timer]
     speech.change(hear, [speech, house], after)

@@ -15,12 +15,14 @@ CSS = """
 .monitor .figures div { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .7rem 1rem }
 .monitor dt { color: var(--body-text-color-subdued); font-size: .9rem }
 .monitor .figures dd { margin: 0; font-size: 1.7rem; font-weight: 600; font-variant-numeric: tabular-nums }
+.monitor dd, .monitor figure, .monitor figcaption { margin: 0 }
 .monitor .curve { width: 100%; height: 7rem; display: block; border-bottom: 1px solid var(--border-color-primary) }
+.monitor figcaption { display: flex; justify-content: space-between; color: var(--body-text-color-subdued); font-size: .9rem }
 .monitor .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: 1rem 0; padding: 0; list-style: none; font-size: .9rem }
 .monitor .legend i { display: inline-block; width: .8em; height: .8em; border-radius: .2em; margin-right: .4em }
 .monitor .models { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: .8rem; padding: 0; margin: 0; list-style: none }
 .monitor .models li { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; margin: 0; min-height: 7.2rem }
-.monitor h3 { margin: 0; font-size: 1rem; display: flex; justify-content: space-between; gap: .5rem }
+.monitor h3 { margin: 0; font-size: 1rem; font-weight: 600; display: flex; justify-content: space-between; gap: .5rem }
 .monitor h3 small { font-weight: 400; color: var(--body-text-color-subdued) }
 .monitor .models p { margin: .4rem 0; font-size: .9rem; font-variant-numeric: tabular-nums }
 .monitor .bar { display: flex; height: 1.1rem; border-radius: .3rem; overflow: hidden; background: var(--border-color-primary) }
@@ -54,12 +56,16 @@ def _curve(rates: tuple[float, ...]) -> str:
     """Requests a second; the newest is at the right."""
     highest = max((*rates, 1.0))
     first = CURVE_POINTS - len(rates)
-    points = " ".join(f"{first + x},{40 - 36 * rate / highest:.2f}" for x, rate in enumerate(rates))
+    points = " ".join(f"{first + x},{40 - 38 * rate / highest:.2f}" for x, rate in enumerate(rates))
+    area = f"{first},40 {points} {CURVE_POINTS - 1},40" if rates else ""
     return (
+        "<figure><figcaption><span>Requests per second in the last minute</span>"
+        f"<span>at most {highest:.1f}</span></figcaption>"
         f'<svg class="curve" viewBox="0 0 {CURVE_POINTS - 1} 40" preserveAspectRatio="none" role="img" '
         f'aria-label="Requests per second in the last minute, at most {highest:.1f}">'
+        f'<polygon points="{area}" fill="#a3341f" fill-opacity=".15"/>'
         f'<polyline points="{points}" fill="none" stroke="#a3341f" stroke-width="2" '
-        'vector-effect="non-scaling-stroke"/></svg>'
+        'vector-effect="non-scaling-stroke"/></svg></figure>'
     )
 
 

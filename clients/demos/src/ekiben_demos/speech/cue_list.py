@@ -14,15 +14,24 @@ PLAYER_ID = "subtitled-player"
 
 CSS = f"""
 #{PLAYER_ID} video {{ width: 100%; height: 15rem; background: #191714; border-radius: .6rem; display: block }}
-.cues {{ list-style: none; padding: 0; margin: 0; max-height: 26rem; overflow-y: auto }}
-.cues li {{ display: grid; grid-template-columns: 3.6rem 1fr; gap: 0 .8rem; padding: .5rem .3rem; margin: 0;
+#{PLAYER_ID} > div {{ position: relative }}
+#{PLAYER_ID} .caption {{ position: absolute; inset: 0 1rem 4.5rem; display: flex; flex-direction: column; gap: .5rem;
+  justify-content: center; text-align: center; color: #fff; pointer-events: none }}
+#{PLAYER_ID} .caption p {{ margin: 0 }}
+.cues {{ list-style: none; padding: 0; margin: 0; max-height: 32rem; overflow-y: auto }}
+.cues li {{ display: grid; grid-template-columns: 4rem 1fr 1fr; gap: .2rem 1.2rem; padding: .6rem; margin: 0;
   border-bottom: 1px solid var(--border-color-primary) }}
 .cues li.now {{ background: color-mix(in srgb, #c24a32 14%, transparent) }}
-.cues p {{ margin: 0; grid-column: 2 }}
-.cues p[lang=pt] {{ color: var(--body-text-color-subdued) }}
-.cues button {{ grid-row: 1 / 3; align-self: start; border: 0; background: none; padding: .1rem 0; cursor: pointer;
-  color: var(--link-text-color); text-decoration: underline; font-variant-numeric: tabular-nums; text-align: left }}
-.subtitle-files {{ display: flex; flex-wrap: wrap; gap: .4rem 1.2rem; padding: 0; margin: .8rem 0; list-style: none }}
+.cues p {{ margin: 0 }}
+.cues button {{ justify-self: start; align-self: start; border: 0; background: none; padding: 0 .2rem; cursor: pointer;
+  color: var(--link-text-color); text-decoration: underline; font: inherit; font-variant-numeric: tabular-nums }}
+.subtitle-files {{ display: flex; flex-wrap: wrap; gap: .4rem 1.4rem; padding: 0; margin: .6rem; list-style: none }}
+.subtitle-files a {{ color: var(--link-text-color); text-decoration: underline }}
+@media (max-width: 40rem) {{
+  .cues li {{ grid-template-columns: 3rem 1fr; gap: .2rem .8rem }}
+  .cues button {{ grid-row: 1 / 3 }}
+  .cues p[lang=pt] {{ color: var(--body-text-color-subdued) }}
+}}
 """
 
 SCRIPT = (
@@ -38,6 +47,15 @@ element.addEventListener('click', event => {
   video().play();
 });
 
+// Browsers draw tracks over pictures only: over mere sound it is done here.
+function show() {
+  const player = video();
+  const current = cue => cue.dataset.start <= player.currentTime && player.currentTime < cue.dataset.end;
+  cues().forEach(cue => cue.classList.toggle('now', current(cue)));
+  for (const line of player.nextElementSibling.children)
+    line.textContent = player.videoWidth ? '' : cues().find(current)?.querySelector(`[lang=${line.lang}]`).textContent ?? '';
+}
+
 // Cues join the player's tracks as they come, so that it need not be loaded anew while it plays.
 function join() {
   const player = video();
@@ -45,8 +63,7 @@ function join() {
   if (!player.textTracks.length) {
     for (const [language, label] of [['en', 'English'], ['pt', 'Português']])
       player.addTextTrack('subtitles', label, language).mode = 'showing';
-    player.addEventListener('timeupdate', () => cues().forEach(cue =>
-      cue.classList.toggle('now', cue.dataset.start <= player.currentTime && player.currentTime < cue.dataset.end)));
+    player.addEventListener('timeupdate', show);
   }
   for (const track of player.textTracks)
     for (const cue of cues().slice(track.cues.length)) {
@@ -62,7 +79,10 @@ watch('value', join);
 def player(path: str) -> str:
     """A player of an uploaded file, which the list's script gives its tracks."""
     address = html.escape(f"gradio_api/file={path}")
-    return f'<video controls preload="metadata" aria-label="Your recording with subtitles" src="{address}"></video>'
+    return (
+        f'<video controls preload="metadata" aria-label="Your recording with subtitles" src="{address}"></video>'
+        '<div class="caption" aria-hidden="true"><p lang="en"></p><p lang="pt"></p></div>'
+    )
 
 
 def cue_list(english: Sequence[Cue], portuguese: Sequence[Cue]) -> str:
