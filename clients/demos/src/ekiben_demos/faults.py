@@ -13,9 +13,13 @@ from typing import Any
 import av.error
 import gradio as gr
 from ekiben_client import EkibenError, errors
-from PIL import UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 log = logging.getLogger("ekiben_demos")
+
+
+THINGS = {"image": "the picture", "style_image": "the painting", "audio": "the recording", "inputs": "the text"}
+"""What a person calls the fields of requests."""
 
 
 class CannotDo(Exception):
@@ -36,10 +40,10 @@ def sentence(fault: Exception) -> str:
         case errors.InternalError():
             return f"The server made a mistake. Its log has more under {fault.request_id}."
         case errors.StatusError(fields=[first, *_]):
-            return f"The server does not take this: {first.message.rstrip('.')}."
+            return f"{THINGS.get(first.field, first.field).capitalize()} {first.message.rstrip('.')}."
         case EkibenError():
             return f"The server does not take this: {fault.detail.rstrip('.')}."
-        case UnidentifiedImageError():
+        case UnidentifiedImageError() | Image.DecompressionBombError():
             return "This file is not a picture that can be read."
         case av.error.FFmpegError():
             return "This file is not a video or a recording that can be read."

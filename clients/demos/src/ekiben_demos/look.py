@@ -59,4 +59,11 @@ CSS = """
 .lunchbox p { margin: 0 1rem 1rem; color: var(--body-text-color-subdued) }
 .source summary { cursor: pointer; color: var(--link-text-color) }
 .source pre { overflow-x: auto; padding: 1rem; border: 1px solid var(--border-color-primary); border-radius: .4rem; font-size: .85rem; line-height: 1.5 }
+table.bars, table.rows { width: 100%; border-collapse: collapse; margin: 0 0 1.5rem; font-size: 1rem }
+table.bars caption, table.rows caption { text-align: left; color: var(--body-text-color-subdued); padding: .3rem 0 }
+table.bars th, table.rows th { text-align: left; font-weight: normal }
+table.bars th, table.bars td, table.rows th, table.rows td { padding: .35rem .5rem .35rem 0; border: 0; border-bottom: 1px solid var(--border-color-primary) }
+table.bars th { width: 40% } table.bars td:last-child { width: 4rem; text-align: right; font-variant-numeric: tabular-nums }
+td.bar span { display: block; height: .8rem; min-width: 1px; border-radius: .2rem; background: var(--color-accent) }
+.wall .grid-container { grid-template-columns: repeat(auto-fill, minmax(6.5rem, 1fr)) !important }
 """  # noqa: E501 (rules of one line each)
