@@ -26,6 +26,9 @@ CSS = """
 .interpreted .into { font-size: 1.25rem }
 """
 
+NOTE = """<p>What is said comes from the server as a stream; a sentence is translated as soon as the next one has begun.
+The speech model knows English only, the translators English and Portuguese.</p>"""
+
 TYPED_EXAMPLES = (
     "Good morning! Where is the railway station? I would like two tickets to Lisbon.",
     "Bom dia! Onde fica a estação de trem? Eu gostaria de dois bilhetes para Londres.",
@@ -48,7 +51,8 @@ def build() -> None:
             gr.Examples([[text] for text in TYPED_EXAMPLES], typed, label="For example")
             translate = gr.Button("Translate", variant="primary")
         with gr.Column():
-            interpreted = gr.HTML(f"<style>{CSS}</style><p>Nothing said yet.</p>", elem_id="interpreted", apply_default_css=False)
+            interpreted = gr.HTML("<p>Nothing said yet.</p>", elem_id="interpreted", apply_default_css=False)
+    gr.HTML(f"<style>{CSS}</style>{NOTE}")
     speech.change(hear, speech, interpreted, show_progress="hidden", trigger_mode="always_last")
     gr.on([translate.click, typed.submit], read, [typed, language], interpreted, show_progress="hidden")
 

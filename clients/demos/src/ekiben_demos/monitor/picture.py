@@ -17,11 +17,11 @@ CSS = """
 .monitor .figures dd { margin: 0; font-size: 1.7rem; font-weight: 600; font-variant-numeric: tabular-nums }
 .monitor dd, .monitor figure, .monitor figcaption { margin: 0 }
 .monitor .curve { width: 100%; height: 7rem; display: block; border-bottom: 1px solid var(--border-color-primary) }
-.monitor figcaption { display: flex; justify-content: space-between; color: var(--body-text-color-subdued); font-size: .9rem }
+.monitor figcaption { display: flex; justify-content: space-between; gap: 1rem; color: var(--body-text-color-subdued); font-size: .9rem }
 .monitor .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: 1rem 0; padding: 0; list-style: none; font-size: .9rem }
 .monitor .legend i { display: inline-block; width: .8em; height: .8em; border-radius: .2em; margin-right: .4em }
 .monitor .models { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: .8rem; padding: 0; margin: 0; list-style: none }
-.monitor .models li { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; margin: 0; min-height: 7.2rem }
+.monitor .models li { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; margin: 0 }
 .monitor h3 { margin: 0; font-size: 1rem; font-weight: 600; display: flex; justify-content: space-between; gap: .5rem }
 .monitor h3 small { font-weight: 400; color: var(--body-text-color-subdued) }
 .monitor .models p { margin: .4rem 0; font-size: .9rem; font-variant-numeric: tabular-nums }

@@ -47,13 +47,17 @@ element.addEventListener('click', event => {
   video().play();
 });
 
-// Browsers draw tracks over pictures only: over mere sound it is done here.
+// Over mere sound browsers draw tracks below the controls, if at all: there the caption shows them.
+function reveal() {
+  for (const track of video().textTracks) track.mode = video().videoWidth ? 'showing' : 'hidden';
+}
+
 function show() {
   const player = video();
   const current = cue => cue.dataset.start <= player.currentTime && player.currentTime < cue.dataset.end;
   cues().forEach(cue => cue.classList.toggle('now', current(cue)));
   for (const line of player.nextElementSibling.children)
-    line.textContent = player.videoWidth ? '' : cues().find(current)?.querySelector(`[lang=${line.lang}]`).textContent ?? '';
+    line.textContent = player.videoWidth ? '' : cues().find(current)?.querySelector(`[lang=${line.lang}]`).textContent;
 }
 
 // Cues join the player's tracks as they come, so that it need not be loaded anew while it plays.
@@ -62,8 +66,10 @@ function join() {
   if (!player) return;
   if (!player.textTracks.length) {
     for (const [language, label] of [['en', 'English'], ['pt', 'Português']])
-      player.addTextTrack('subtitles', label, language).mode = 'showing';
+      player.addTextTrack('subtitles', label, language).mode = 'hidden';
     player.addEventListener('timeupdate', show);
+    player.addEventListener('loadedmetadata', reveal);
+    reveal();
   }
   for (const track of player.textTracks)
     for (const cue of cues().slice(track.cues.length)) {
