@@ -50,7 +50,9 @@ def _time_at(parts: list[Said], position: int, *, ends: bool) -> float:
     """When the letter at this place of the joined text is said; `ends` where it is the one before that counts."""
     for part in parts:
         length = len(part.text.strip())
-        if position < length or (ends and position == length):
+        if position < length:
             return part.start + (part.end - part.start) * position / length
+        if ends and position == length:
+            return part.end
         position -= length + 1  # the space between
     return parts[-1].end
