@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import wave
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import FilePayload, Page, expect
 
 from ekiben_demos.faults import CannotDo
 from ekiben_demos.media import example
@@ -122,3 +124,54 @@ def test_files_of_subtitles() -> None:
 def test_what_is_said_cannot_break_the_page() -> None:
     assert "<b>" not in cue_list(CUES, CUES)
     assert '"><' not in files('a"><i>', CUES, CUES).partition("href")[0]
+
+
+def test_a_recording_gets_subtitles_while_it_is_heard(page: Page, examples: Path) -> None:
+    page.goto("/subtitles")
+    page.locator("#subtitles-audio input[type=file]").set_input_files(examples / "sense-and-sensibility.mp3")
+    rows = page.locator(".cues li")
+    expect(rows.first).to_contain_text("John Dashwood", timeout=60_000)
+    expect(rows.first).to_contain_text("John Dashwood tinha")
+    expect(page.locator("#subtitles-status")).to_contain_text("Listening")  # the rest is still to come
+    expect(page.locator("#subtitles-status")).to_contain_text("5 sentences.", timeout=60_000)
+    expect(rows).to_have_count(5)
+
+    rows.nth(3).get_by_role("button", name="Play from 0:17").click()
+    expect(rows.nth(3)).to_have_class("now")
+    tracks = page.evaluate(
+        "[...document.querySelector('video').textTracks].map(each => [each.language, each.cues.length])"
+    )
+    assert tracks == [["en", 5], ["pt", 5]]
+    assert 17 <= page.evaluate("document.querySelector('video').currentTime") < 27
+    expect(page.locator(".caption [lang=en]")).to_contain_text("Had he married a more amiable woman")
+    expect(page.locator(".caption [lang=pt]")).to_contain_text("mulher mais amável")
+
+
+def test_subtitles_are_downloaded_as_files(page: Page, examples: Path) -> None:
+    page.goto("/subtitles")
+    page.locator("#subtitles-audio input[type=file]").set_input_files(examples / "not-ill-disposed.mp3")
+    downloads = {}
+    for link in ("English, .srt", "Português, .vtt"):
+        with page.expect_download(timeout=60_000) as download:
+            page.get_by_role("link", name=link).click(timeout=60_000)
+        downloads[download.value.suggested_filename] = download.value.path().read_text("utf-8")
+    assert list(downloads) == ["not-ill-disposed.en.srt", "not-ill-disposed.pt.vtt"]
+    assert downloads["not-ill-disposed.en.srt"].startswith("1\n00:00:00,000 --> 00:00:0")
+    assert downloads["not-ill-disposed.pt.vtt"].startswith("WEBVTT\n\n00:00:00.000 --> 00:00:0")
+    assert "jovem" in downloads["not-ill-disposed.pt.vtt"]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no recording at all", "This file is not a video or a recording that can be read."),
+        (Piece(0.0, np.zeros(2 * RATE, np.int16)).wav(), "Nobody speaks in this recording, or too quietly."),
+    ],
+    ids=["text", "silence"],
+)
+def test_what_cannot_be_subtitled_is_told_in_a_sentence(page: Page, content: bytes, told: str) -> None:
+    page.goto("/subtitles")
+    file = FilePayload(name="bad.wav", mimeType="audio/wav", buffer=content)
+    page.locator("#subtitles-audio input[type=file]").set_input_files(file)
+    expect(page.get_by_text(told)).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("Traceback")).to_have_count(0)

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from ekiben_demos.monitor.history import CURVE_POINTS, History
 from ekiben_demos.monitor.measurements import Snapshot, between
 from ekiben_demos.monitor.picture import draw
+
+from .processes import gallery
 
 PROVIDERS = """# TYPE ekiben_provider gauge
 ekiben_provider{model="lite",precision="float32",provider="CPUExecutionProvider"} 1.0
@@ -78,3 +84,22 @@ def test_the_picture_says_in_words_what_the_bars_show() -> None:
 
 def test_one_look_is_enough_for_a_picture() -> None:
     assert "Nothing to do." in draw(History().add(Snapshot.read(AFTER, 0.0)))
+
+
+def test_the_page_shows_the_load_that_it_makes(page: Page) -> None:
+    page.goto("/under-the-hood")
+    classifier = page.locator("[data-model=efficientnet-lite0]")
+    expect(classifier).to_contain_text("CPU, float32", timeout=30_000)
+    expect(page.locator("[data-model]")).to_have_count(8)
+    page.get_by_role("button", name="Make some load").click()
+    expect(page.get_by_text("40 photos classified in")).to_be_visible(timeout=60_000)
+    expect(classifier).to_contain_text("for a request: reading the input")
+    expect(classifier.get_by_role("img")).to_have_attribute("aria-label", re.compile(r"the model \d"))
+
+
+def test_the_page_says_when_the_server_is_away(browser: Browser, tmp_path: Path) -> None:
+    with gallery("http://127.0.0.1:9", tmp_path) as (url, _):
+        page = browser.new_page()
+        page.goto(f"{url}/under-the-hood")
+        expect(page.get_by_text("The ekiben server does not answer.")).to_be_visible(timeout=30_000)
+        page.close()

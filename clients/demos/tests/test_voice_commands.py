@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
 from ekiben_demos.house.commands import INTENTS, MIN_SCORE, Intent, best_match
 from ekiben_demos.house.drawing import describe, draw
@@ -137,3 +141,55 @@ def test_the_drawing_says_what_it_shows() -> None:
     assert told == "A house. Lights: kitchen. Blinds: closed. Thermostat: 20 degrees. Music: off. Timers: 1:29."
     assert f'aria-label="{told}"' in draw(house, 101.0)
     assert "ring!" in draw(house, 190.0)
+
+
+@pytest.mark.parametrize(
+    ("recording", "seen"),
+    [
+        ("say-lights.mp3", "[data-room=kitchen][data-lit=true]"),
+        ("say-timer.mp3", "[data-timer='600']"),
+        ("say-temperature.mp3", "svg[aria-label*='Thermostat: 22 degrees']"),
+    ],
+)
+def test_a_spoken_command_changes_the_house(page: Page, examples: Path, recording: str, seen: str) -> None:
+    page.goto("/voice-commands")
+    page.locator("#command-audio").get_by_label("Upload file").click()
+    page.locator("#command-audio input[type=file]").set_input_files(examples / recording)
+    expect(page.locator(seen)).to_be_visible(timeout=60_000)
+    expect(page.locator("#heard")).to_contain_text("score 1.00")
+
+
+def test_typed_commands_add_up_and_timers_count_down(page: Page) -> None:
+    page.goto("/voice-commands")
+    box = page.get_by_label("Or type it")
+    for text, told in (
+        ("bedroom lights on", "The lights are on in the bedroom."),
+        ("close the blinds please", "The blinds are closed."),
+        ("timer for ten minutes", "A timer is set for 10 minutes."),
+        ("order a pizza", "Not understood: no pattern reaches 0.75."),
+        ("lights in the kitchen", "Not understood: it does not say switch."),
+    ):
+        box.fill(text)
+        box.press("Enter")
+        expect(page.locator("#heard")).to_contain_text(told, timeout=30_000)
+    house = page.locator("#house svg")
+    expect(house).to_have_attribute("aria-label", re.compile("Lights: bedroom. Blinds: closed.*Timers: 9:5"))
+
+
+def test_each_visitor_has_a_house(page: Page, browser: Browser, demos: str) -> None:
+    page.goto("/voice-commands")
+    page.get_by_label("Or type it").fill("all lights on")
+    page.get_by_role("button", name="Do it").click()
+    expect(page.locator("[data-lit=true]")).to_have_count(4, timeout=30_000)
+    other = browser.new_page(base_url=demos)
+    other.goto("/voice-commands")
+    expect(other.locator("[data-lit=false]")).to_have_count(4)
+    other.close()
+
+
+def test_what_is_no_recording_is_told_in_a_sentence(page: Page) -> None:
+    page.goto("/voice-commands")
+    page.locator("#command-audio").get_by_label("Upload file").click()
+    file = FilePayload(name="bad.wav", mimeType="audio/wav", buffer=b"no recording at all")
+    page.locator("#command-audio input[type=file]").set_input_files(file)
+    expect(page.get_by_text("The recording cannot be decoded")).to_be_visible(timeout=30_000)
