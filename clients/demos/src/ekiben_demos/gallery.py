@@ -22,12 +22,13 @@ def build(demos: Sequence[Demo]) -> gr.Blocks:
     blocks = gr.Blocks(title=TITLE, analytics_enabled=False, delete_cache=(600, 3600))
     with blocks:
         Navbar(main_page_name="All demos")
-        gr.HTML(_first_page(demos), padding=False)
+        gr.HTML(_first_page(demos))
     for demo in demos:
         with blocks.route(demo.title, demo.slug):
-            gr.HTML(f"<h1>{html.escape(demo.title)}</h1><p>{html.escape(demo.sentence)}</p>", padding=False)
+            Navbar(main_page_name="All demos")
+            gr.HTML(f"<h1>{html.escape(demo.title)}</h1><p>{html.escape(demo.sentence)}</p>")
             demo.build()
-            gr.HTML(_source(demo), padding=False)
+            gr.HTML(_source(demo))
     # A demo is a client like any other: what it asks for at a time is bounded here.
     blocks.queue(default_concurrency_limit=4, max_size=64)
     return blocks

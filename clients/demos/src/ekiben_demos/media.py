@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from gradio.components import Component
 from PIL import Image, ImageOps
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -18,9 +21,28 @@ def photo(label: str, **settings: Any) -> gr.Image:
 
     Not a subclass: beside one Gradio writes a file of its own.
     """
-    image = gr.Image(label=label, type="filepath", **settings)
+    image = gr.Image(label=label, type="filepath", buttons=["fullscreen"], **settings)
     image.preprocess = lambda payload: payload.path if payload else None  # type: ignore[method-assign]
     return image
+
+
+def shown(label: str, **settings: Any) -> gr.Image:
+    """A picture that a demo gives, to enlarge and to download."""
+    return gr.Image(label=label, interactive=False, format="jpeg", buttons=["download", "fullscreen"], **settings)
+
+
+def offer(target: Component, files: Mapping[str, str], *, pictures: Mapping[str, str] | None = None) -> None:
+    """Buttons that put an example into a component: names and files of `clients/examples`.
+
+    Where the file is no picture, `pictures` has one for the button. Gradio's own examples have no names for
+    screen readers.
+    """
+    with gr.Row(elem_classes="examples"):
+        gr.HTML("<p>Or try:</p>")
+        for name, file in files.items():
+            icon = (pictures or files)[name]
+            button = gr.Button(name, icon=example(icon), size="sm", scale=0)
+            button.click(functools.partial(example, file), None, target, queue=False, show_progress="hidden")
 
 
 def example(name: str) -> str:

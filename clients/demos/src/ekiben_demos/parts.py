@@ -29,3 +29,8 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[object]]
 def note(text: str) -> str:
     """A sentence about the result, read out when it changes."""
     return f"<p class='note' role='status'>{escape(text)}</p>"
+
+
+def hint(text: str) -> str:
+    """What will be in this place."""
+    return f"<p class='hint'>{escape(text)}</p>"

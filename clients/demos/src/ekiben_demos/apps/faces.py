@@ -13,13 +13,13 @@ from PIL import Image, ImageOps
 
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
-from ekiben_demos.drawing import draw_box, draw_points
 from ekiben_demos.faults import CannotDo, sentence, tells_faults
-from ekiben_demos.hiding import Way, hide, widened
-from ekiben_demos.media import example, jpeg, new_file, photo
+from ekiben_demos.media import example, jpeg, new_file, offer, photo, shown
 from ekiben_demos.parts import note
-from ekiben_demos.tracking import Sighting, Tracker, corners
-from ekiben_demos.video import change_video, count_pictures
+from ekiben_demos.pictures.drawing import draw_box, draw_points
+from ekiben_demos.pictures.hiding import Way, hide, widened
+from ekiben_demos.pictures.tracking import Sighting, Tracker, corners
+from ekiben_demos.pictures.video import change_video, count_pictures
 
 IN_FLIGHT = 4
 WAYS = [("Show boxes and landmarks", "show"), ("Blur", "blur"), ("Pixelate", "pixelate")]
@@ -44,29 +44,31 @@ def build() -> None:
         way = gr.Radio(WAYS, value="show", label="What to do with faces")
         with gr.Row():
             picture = photo("Photo", sources=["upload", "clipboard", "webcam"], height=420)
-            shown = gr.Image(label="Faces", interactive=False, height=420, format="jpeg")
-        gr.Examples([example(name) for name in PHOTOS], picture, label="Or try one of these")
-        said = gr.HTML(padding=False)
+            result = shown("Faces", height=420)
+        offer(picture, PHOTOS)
+        said = gr.HTML()
         for changed in (picture.change, way.change):
-            changed(look, [picture, way], [shown, said])
+            changed(look, [picture, way], [result, said])
     with gr.Tab("Video"):
         how = gr.Radio(WAYS[1:], value="blur", label="What to do with faces")
         with gr.Row():
-            film = gr.Video(label="Video, up to a minute", sources=["upload", "webcam"], height=420)
-            hidden = gr.Video(label="Faces hidden", interactive=False, height=420, buttons=["download"])
+            film = gr.Video(label="Video, up to a minute", sources=["upload", "webcam"], height=440)
+            hidden = gr.Video(label="Faces hidden", interactive=False, height=440, buttons=["download"])
         start = gr.Button("Hide the faces in the video", variant="primary")
-        gr.Examples([example("musicians.mp4")], film, label="Or try this one")
-        told = gr.HTML(padding=False)
+        offer(film, {"Musicians": "musicians.mp4"}, pictures={"Musicians": "mariachi.jpg"})
+        told = gr.HTML()
         start.click(watch, [film, how], [hidden, told], concurrency_limit=2)
     with gr.Tab("Album"):
         photos = gr.Files(label="Photos, as many as you like", file_types=["image"], height=180)
         order = gr.Radio(ORDERS, value=ORDERS[0], label="Order")
         start = gr.Button("Cut out the faces", variant="primary")
-        gr.Examples([[[example(name) for name in PHOTOS]]], photos, label="Or try these")
-        album = gr.Gallery(label="Faces", columns=6, height="auto", object_fit="cover", interactive=False)
-        result = gr.HTML(padding=False)
+        with gr.Row(elem_classes="examples"):
+            everyone = gr.Button("Or try four photos", icon=example("mariachi.jpg"), size="sm", scale=0)
+        everyone.click(lambda: [example(file) for file in PHOTOS.values()], None, photos, queue=False)
+        album = gr.Gallery(label="Faces", object_fit="cover", interactive=False, elem_classes="wall", buttons=[])
+        summary = gr.HTML()
         for wanted in (start.click, order.change):
-            wanted(collect, [photos, order], [album, result], concurrency_limit=2)
+            wanted(collect, [photos, order], [album, summary], concurrency_limit=2)
 
 
 @tells_faults
@@ -81,7 +83,9 @@ def look(path: str | None, way: str) -> tuple[Image.Image | None, str]:
             draw_points(picture, points(face.landmarks))
         else:
             hide(picture, corners(face.box), "blur" if way == "blur" else "pixelate")
-    return picture, note(f"{counted(len(faces), 'face')}. Look at the result before you share it: none is sure.")
+    return picture, note(
+        f"{counted(len(faces), 'face')}. Look at the result before you share it: one may have been missed."
+    )
 
 
 @tells_faults
@@ -92,9 +96,9 @@ def watch(path: str | None, way: Way, progress: gr.Progress = gr.Progress()) -> 
     tracker = Tracker(patience=5)
 
     def without_faces(pictures: Iterator[Image.Image]) -> Iterator[Image.Image]:
-        shown, sent = itertools.tee(pictures)
+        kept, sent = itertools.tee(pictures)
         outcomes = server.client().detect_faces_many(map(jpeg, sent), threshold=0.3, in_flight=IN_FLIGHT)
-        for done, (picture, outcome) in enumerate(zip(shown, outcomes, strict=True), 1):
+        for done, (picture, outcome) in enumerate(zip(kept, outcomes, strict=True), 1):
             faces = outcome.result().faces
             for track in tracker.follow(Sighting("face", face.score, corners(face.box)) for face in faces):
                 hide(picture, track.box, way)
@@ -152,7 +156,7 @@ def counted(number: int, thing: str) -> str:
     return f"{number} {thing}" + ("" if number == 1 else "s")
 
 
-PHOTOS = ("mariachi.jpg", "theatre.jpg", "band.jpg", "astronaut.jpg")
+PHOTOS = {"Musicians": "mariachi.jpg", "A play": "theatre.jpg", "A band": "band.jpg", "An astronaut": "astronaut.jpg"}
 
 DEMO = Demo(
     "faces",

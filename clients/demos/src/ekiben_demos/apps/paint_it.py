@@ -14,7 +14,7 @@ from ekiben_client import Style
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
 from ekiben_demos.faults import tells_faults
-from ekiben_demos.media import example, new_file, photo, small_jpeg
+from ekiben_demos.media import new_file, offer, photo, small_jpeg
 
 IN_FLIGHT = 4
 THUMBNAIL_SIDE = 224
@@ -32,27 +32,28 @@ def build() -> None:
     with gr.Row():
         with gr.Column(scale=2):
             picture = photo("Photo", sources=["upload", "clipboard", "webcam"], height=320)
-            gr.Examples([example(name) for name in PHOTOS], picture, label="Or try one of these")
+            offer(picture, PHOTOS)
         with gr.Column(scale=3):
             painting = gr.ImageSlider(label="Before and after", interactive=False, height=400, buttons=["fullscreen"])
             saved = gr.DownloadButton("Download the painting", interactive=False, size="sm")
     with gr.Row():
         first = gr.Dropdown([], label="Style")
         second = gr.Dropdown([], label="Mixed with")
+    with gr.Row():
         share = gr.Slider(0, 1, 0.5, step=0.05, label="How much of the second")
         strength = gr.Slider(0, 1, 1, step=0.05, label="Strength")
     wall = gr.Gallery(
         label="Your photo in every style: choose one",
-        columns=9,
-        height="auto",
+        columns=8,
         allow_preview=False,
         interactive=False,
         elem_classes="wall",
         buttons=[],
     )
-    with gr.Row():
-        own = photo("A painting of your own, as the style", sources=["upload", "clipboard"], height=240)
-        gr.Examples([example(name) for name in PAINTINGS], own, label="Or try one of these; remove it to go back")
+    own = photo(
+        "Or a picture of your own as the style; remove it to go back", sources=["upload", "clipboard"], height=240
+    )
+    offer(own, PAINTINGS)
 
     wanted: dict[str, Any] = {"fn": paint, "inputs": [picture, own, first, second, share, strength]}
     wanted["outputs"] = [painting, saved]
@@ -116,8 +117,8 @@ def choose(event: gr.SelectData) -> tuple[str, None]:
     return server.client().styles()[event.index].name, None
 
 
-PHOTOS = ("temple.jpg", "cat.jpg", "horses.jpg", "astronaut.jpg")
-PAINTINGS = ("starry-night.jpg", "fruits.jpg", "coffee.jpg")
+PHOTOS = {"A temple": "temple.jpg", "A cat": "cat.jpg", "Horses": "horses.jpg", "An astronaut": "astronaut.jpg"}
+PAINTINGS = {"The Starry Night": "starry-night.jpg", "Fruits": "fruits.jpg", "A coffee": "coffee.jpg"}
 
 DEMO = Demo(
     "paint-it",

@@ -11,12 +11,12 @@ from PIL import Image, ImageOps
 
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
-from ekiben_demos.drawing import draw_box
 from ekiben_demos.faults import CannotDo, tells_faults
-from ekiben_demos.media import example, jpeg, new_file, photo
+from ekiben_demos.media import jpeg, new_file, offer, photo, shown
 from ekiben_demos.parts import note, table
-from ekiben_demos.tracking import Sighting, Tracker, corners
-from ekiben_demos.video import change_video, count_pictures
+from ekiben_demos.pictures.drawing import draw_box
+from ekiben_demos.pictures.tracking import Sighting, Tracker, corners
+from ekiben_demos.pictures.video import change_video, count_pictures
 
 IN_FLIGHT = 4
 """Pictures of a video at the server at a time: enough to keep it busy, few beside other clients."""
@@ -27,18 +27,18 @@ def build() -> None:
     with gr.Tab("Photo"):
         with gr.Row():
             picture = photo("Photo", sources=["upload", "clipboard", "webcam"], height=420)
-            found = gr.Image(label="What was found", interactive=False, height=420, format="jpeg")
-        gr.Examples([example(name) for name in PHOTOS], picture, label="Or try one of these")
-        counts = gr.HTML(padding=False)
+            found = shown("What was found", height=420)
+        offer(picture, PHOTOS)
+        counts = gr.HTML()
         for changed in (picture.change, threshold.release):
             changed(look, [picture, threshold], [found, counts])
     with gr.Tab("Video"):
         with gr.Row():
-            film = gr.Video(label="Video, up to a minute", sources=["upload", "webcam"], height=420)
-            annotated = gr.Video(label="What was found", interactive=False, height=420, buttons=["download"])
+            film = gr.Video(label="Video, up to a minute", sources=["upload", "webcam"], height=440)
+            annotated = gr.Video(label="What was found", interactive=False, height=440, buttons=["download"])
         start = gr.Button("Find things in the video", variant="primary")
-        gr.Examples([example("street.mp4")], film, label="Or try this one")
-        totals = gr.HTML(padding=False)
+        offer(film, {"A street": "street.mp4"}, pictures={"A street": "street.jpg"})
+        totals = gr.HTML()
         start.click(watch, [film, threshold], [annotated, totals], concurrency_limit=2)
 
 
@@ -67,9 +67,9 @@ def watch(path: str | None, threshold: float, progress: gr.Progress = gr.Progres
 
     def annotate(pictures: Iterator[Image.Image]) -> Iterator[Image.Image]:
         nonlocal at_once
-        shown, sent = itertools.tee(pictures)
+        kept, sent = itertools.tee(pictures)
         outcomes = server.client().detect_objects_many(map(jpeg, sent), threshold=threshold / 2, in_flight=IN_FLIGHT)
-        for done, (picture, outcome) in enumerate(zip(shown, outcomes, strict=True), 1):
+        for done, (picture, outcome) in enumerate(zip(kept, outcomes, strict=True), 1):
             sightings = (Sighting(each.label, each.score, corners(each.box)) for each in outcome.result().objects)
             tracks = tracker.follow(sightings)
             for track in tracks:
@@ -88,7 +88,7 @@ def watch(path: str | None, threshold: float, progress: gr.Progress = gr.Progres
 STEADY = 5
 """In so many pictures a thing has to be seen to be counted."""
 
-PHOTOS = ("street.jpg", "mariachi.jpg", "horses.jpg", "fruits.jpg")
+PHOTOS = {"A street": "street.jpg", "Horses": "horses.jpg", "Musicians": "mariachi.jpg", "Fruits": "fruits.jpg"}
 
 DEMO = Demo(
     "street-scene",

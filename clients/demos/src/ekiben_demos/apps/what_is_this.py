@@ -5,39 +5,46 @@ from __future__ import annotations
 import gradio as gr
 
 from ekiben_demos import server
-from ekiben_demos.cats_and_dogs import verdict
 from ekiben_demos.demo import Demo
 from ekiben_demos.faults import tells_faults
-from ekiben_demos.media import example, photo
-from ekiben_demos.parts import bars, note
+from ekiben_demos.media import offer, photo
+from ekiben_demos.parts import bars, hint, note
+from ekiben_demos.pictures.cats_and_dogs import verdict
 
 CLASSES = 1000
 """All of them, so that every breed counts in the verdict."""
+
+NOTHING_YET = hint("What it looks like will be here.")
 
 
 def build() -> None:
     with gr.Row():
         picture = photo("Photo", sources=["upload", "clipboard", "webcam"], height=380)
         with gr.Column():
-            names = gr.HTML(label="What it looks like", padding=False)
-            animal = gr.HTML(label="Cat or dog?", padding=False)
-    gr.Examples([example(name) for name in EXAMPLES], picture, label="Or try one of these")
-    picture.change(look, picture, [names, animal], show_progress="minimal")
+            animal = gr.HTML(NOTHING_YET)
+            names = gr.HTML()
+    offer(picture, EXAMPLES)
+    picture.change(look, picture, [animal, names], show_progress="minimal")
 
 
 @tells_faults
 def look(path: str | None) -> tuple[str, str]:
     if path is None:
-        return "", ""
+        return NOTHING_YET, ""
     found = server.client().classify(path, top_k=CLASSES).labels
     two = verdict(found)
-    names = bars("What it looks like", [(each.label, each.score) for each in found[:5]])
-    share = two.cat_of_two if two.either >= 0.01 else 0.5
-    animal = bars("Cat or dog?", [("cat", share), ("dog", 1 - share)]) + note(two.sentence)
-    return names, animal
+    share = two.cat_of_two
+    animal = note(two.sentence) + bars("Cat or dog?", [("cat", share), ("dog", 1 - share)])
+    return animal, bars("What it looks like", [(each.label, each.score) for each in found[:5]])
 
 
-EXAMPLES = ("cat.jpg", "dog.jpg", "kitten.jpg", "horses.jpg", "coffee.jpg")
+EXAMPLES = {
+    "A cat": "cat.jpg",
+    "A dog": "dog.jpg",
+    "A kitten": "kitten.jpg",
+    "Horses": "horses.jpg",
+    "A coffee": "coffee.jpg",
+}
 
 DEMO = Demo(
     "what-is-this",

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from PIL import Image, ImageDraw, ImageFont
 
-from ekiben_demos.tracking import Corners
+from ekiben_demos.pictures.tracking import Corners
 
 COLOURS = ("#e8590c", "#1971c2", "#2f9e44", "#9c36b5", "#c2255c", "#0b7285", "#a3341f", "#5f3dc4")
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from PIL import Image, ImageDraw
 
-from ekiben_demos.tracking import Corners
+from ekiben_demos.pictures.tracking import Corners
 
 Way = Literal["blur", "pixelate"]
 

@@ -1,0 +1,1 @@
+"""What the demos of pictures and videos are made of."""
