@@ -5,15 +5,19 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from playwright.sync_api import Browser, FilePayload, Page, expect
+from playwright.sync_api import Browser, BrowserType, FilePayload, Page, expect
 
 from ekiben_demos.house.commands import INTENTS, MIN_SCORE, Intent, best_match
 from ekiben_demos.house.drawing import describe, draw
 from ekiben_demos.house.state import MAX_TIMERS, House, start_countdown
 from ekiben_demos.house.words import FILLERS, TENS, UNITS, words_of
+from ekiben_demos.speech.pauses import RATE, Piece, pieces_of
+
+from .conftest import launch
 
 PROMISED = [(intent, sentence) for intent in INTENTS for sentence in intent.examples]
 
@@ -187,9 +191,28 @@ def test_each_visitor_has_a_house(page: Page, browser: Browser, demos: str) -> N
     other.close()
 
 
-def test_what_is_no_recording_is_told_in_a_sentence(page: Page) -> None:
+def test_what_is_no_recording_is_told_in_a_sentence(unwatched_page: Page) -> None:
+    page = unwatched_page  # Gradio's waveform complains on the console
     page.goto("/voice-commands")
     page.locator("#command-audio").get_by_label("Upload file").click()
     file = FilePayload(name="bad.wav", mimeType="audio/wav", buffer=b"no recording at all")
     page.locator("#command-audio input[type=file]").set_input_files(file)
-    expect(page.get_by_text("The recording cannot be decoded")).to_be_visible(timeout=30_000)
+    expect(page.get_by_test_id("toast-text")).to_contain_text("The recording is not a recording", timeout=30_000)
+
+
+def test_a_command_is_heard_through_the_microphone(
+    playwright_chromium: BrowserType, demos: str, examples: Path, tmp_path: Path
+) -> None:
+    [spoken] = pieces_of(str(examples / "say-lights.mp3"))
+    late = np.concatenate([np.zeros(RATE, np.int16), spoken.samples])
+    (tmp_path / "spoken.wav").write_bytes(Piece(0.0, late).wav())
+    microphone = f"--use-file-for-fake-audio-capture={tmp_path / 'spoken.wav'}%noloop"
+    browser = launch(playwright_chromium, microphone)
+    page = browser.new_page(base_url=demos)
+    page.goto("/voice-commands")
+    audio = page.locator("#command-audio")
+    audio.get_by_role("button", name="Record", exact=True).click()
+    expect(audio.locator("time", has_text="0:04")).to_be_visible(timeout=30_000)
+    audio.get_by_role("button", name="Stop").first.click()
+    expect(page.locator("[data-room=kitchen][data-lit=true]")).to_be_visible(timeout=60_000)
+    browser.close()

@@ -12,27 +12,21 @@ from ekiben_client import SpeechStream
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
 from ekiben_demos.faults import CannotDo, tells_faults
-from ekiben_demos.media import example
+from ekiben_demos.media import offer
 from ekiben_demos.speech.sentences import complete_sentences
 
 NAMES = {"en": "English", "pt": "Portuguese"}
 INTO = {"en": "pt", "pt": "en"}
 CHOICES = [("find out", ""), *((name, code) for code, name in NAMES.items())]
 
-CSS = """
-.interpreted { width: 100%; display: grid; gap: .6rem; margin: 0; padding: 0; list-style: none }
-.interpreted li { border-left: 4px solid #a3341f; padding: .2rem 0 .2rem .9rem; margin: 0 }
-.interpreted p { margin: 0 }
-.interpreted .into { font-size: 1.25rem }
-"""
-
 NOTE = """<p>What is said comes from the server as a stream; a sentence is translated as soon as the next one has begun.
 The speech model knows English only, the translators English and Portuguese.</p>"""
 
-TYPED_EXAMPLES = (
-    "Good morning! Where is the railway station? I would like two tickets to Lisbon.",
-    "Bom dia! Onde fica a estação de trem? Eu gostaria de dois bilhetes para Londres.",
-)
+SPOKEN = {"One sentence": "not-ill-disposed.mp3", "A novel, read aloud": "sense-and-sensibility.mp3"}
+TYPED = {
+    "At the station": "Good morning! Where is the railway station? I would like two tickets to Lisbon.",
+    "Na estação": "Bom dia! Onde fica a estação de trem? Eu gostaria de dois bilhetes para Londres.",
+}
 
 
 def build() -> None:
@@ -41,18 +35,17 @@ def build() -> None:
             speech = gr.Audio(
                 label="Speak English", sources=["microphone", "upload"], type="filepath", elem_id="interpreter-audio"
             )
-            gr.Examples(
-                [example(name) for name in ("not-ill-disposed.mp3", "sense-and-sensibility.mp3")],
-                speech,
-                label="Or listen to these",
-            )
+            offer(speech, SPOKEN, pictures={})
             typed = gr.Textbox(label="Or type English or Portuguese", lines=3, max_lines=12)
             language = gr.Radio(CHOICES, value="", label="Language of the text")
-            gr.Examples([[text] for text in TYPED_EXAMPLES], typed, label="For example")
+            with gr.Row(elem_classes="examples"):
+                gr.HTML("<p>Or try:</p>")
+                for name, text in TYPED.items():
+                    gr.Button(name, size="sm", scale=0).click(lambda text=text: text, None, typed, queue=False)
             translate = gr.Button("Translate", variant="primary")
         with gr.Column():
             interpreted = gr.HTML("<p>Nothing said yet.</p>", elem_id="interpreted", apply_default_css=False)
-    gr.HTML(f"<style>{CSS}</style>{NOTE}")
+    gr.HTML(NOTE)
     speech.change(hear, speech, interpreted, show_progress="hidden", trigger_mode="always_last")
     gr.on([translate.click, typed.submit], read, [typed, language], interpreted, show_progress="hidden")
 

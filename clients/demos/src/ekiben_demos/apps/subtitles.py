@@ -10,10 +10,12 @@ import gradio as gr
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
 from ekiben_demos.faults import CannotDo, tells_faults
-from ekiben_demos.media import example
-from ekiben_demos.speech.cue_list import CSS, PLAYER_ID, SCRIPT, cue_list, files, player
+from ekiben_demos.media import offer
+from ekiben_demos.speech.cue_list import PLAYER_ID, SCRIPT, cue_list, files, player
 from ekiben_demos.speech.recognition import sentences_with_times
 from ekiben_demos.speech.subtitles import Cue, short_clock
+
+EXAMPLES = {"A novel, read aloud": "sense-and-sensibility.mp3", "Playing cards": "cards.mp3"}
 
 NOTE = """<p>The recording is cut at its pauses into pieces of some seconds. Each piece is recognised by itself, so the
 first words appear while the rest still waits, and its sentences are translated as soon as they are there.</p>"""
@@ -26,17 +28,13 @@ def build() -> None:
                 label="English speech", sources=["upload", "microphone"], type="filepath", elem_id="subtitles-audio"
             )
             video = gr.UploadButton("… or a video", file_types=["video"], size="sm")
-            gr.Examples(
-                [example(name) for name in ("sense-and-sensibility.mp3", "cards.mp3")],
-                recording,
-                label="Or try one of these",
-            )
+            offer(recording, EXAMPLES, pictures={})
         with gr.Column():
             playing = gr.HTML(elem_id=PLAYER_ID, apply_default_css=False)
             said = gr.HTML("<p>Nothing recognised yet.</p>", elem_id="subtitles-status")
     cues = gr.HTML(elem_id="cue-list", apply_default_css=False, js_on_load=SCRIPT)
     downloads = gr.HTML(elem_id="subtitle-files", apply_default_css=False)
-    gr.HTML(f"<style>{CSS}</style>{NOTE}")
+    gr.HTML(NOTE)
     shown = [playing, said, cues, downloads]
     recording.change(subtitle, recording, shown, show_progress="hidden", trigger_mode="always_last")
     video.upload(subtitle, video, shown, show_progress="hidden")

@@ -15,9 +15,15 @@ from ekiben_demos.house.commands import INTENTS, MIN_SCORE, Match, best_match
 from ekiben_demos.house.drawing import draw
 from ekiben_demos.house.state import House
 from ekiben_demos.house.words import words_of
-from ekiben_demos.media import example
+from ekiben_demos.media import offer
 
-EXAMPLES = ("say-lights.mp3", "say-timer.mp3", "say-blinds.mp3", "say-temperature.mp3", "say-pizza.mp3")
+EXAMPLES = {
+    "Lights on in the kitchen": "say-lights.mp3",
+    "Set a timer for ten minutes": "say-timer.mp3",
+    "Close the blinds": "say-blinds.mp3",
+    "Set the temperature to 22 degrees": "say-temperature.mp3",
+    "Order a pizza": "say-pizza.mp3",
+}
 
 HOW = f"""
 <details><summary>How the matching works</summary>
@@ -43,7 +49,7 @@ def build() -> None:
             typed = gr.Textbox(label="Or type it", placeholder="Lights on in the kitchen", submit_btn="Do it")
             heard = gr.HTML("<p>Nothing heard yet.</p>", elem_id="heard")
         drawing = gr.HTML(draw(House(), 0), elem_id="house", apply_default_css=False)
-    gr.Examples([example(name) for name in EXAMPLES], speech, label="Or listen to these")
+    offer(speech, EXAMPLES, pictures={})
     gr.HTML(f"{_sentences()}{HOW}")
     timer = gr.Timer(1.0, active=False)
     after = [house, drawing, heard, timer]

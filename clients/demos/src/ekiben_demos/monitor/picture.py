@@ -9,33 +9,13 @@ from ekiben_demos.monitor.measurements import STAGES, Activity, ModelActivity
 
 STAGE_WORDS = {"decode": "reading the input", "queue": "waiting", "infer": "the model", "post": "making the answer"}
 
-CSS = """
-.monitor { --decode: #4c78a8; --queue: #b8860b; --infer: #a3341f; --post: #5b7f4b }
-.monitor .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: .8rem; margin: 0 0 1rem; padding: 0 }
-.monitor .figures div { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .7rem 1rem }
-.monitor dt { color: var(--body-text-color-subdued); font-size: .9rem }
-.monitor .figures dd { margin: 0; font-size: 1.7rem; font-weight: 600; font-variant-numeric: tabular-nums }
-.monitor dd, .monitor figure, .monitor figcaption { margin: 0 }
-.monitor .curve { width: 100%; height: 7rem; display: block; border-bottom: 1px solid var(--border-color-primary) }
-.monitor figcaption { display: flex; justify-content: space-between; gap: 1rem; color: var(--body-text-color-subdued); font-size: .9rem }
-.monitor .legend { display: flex; flex-wrap: wrap; gap: .3rem 1.2rem; margin: 1rem 0; padding: 0; list-style: none; font-size: .9rem }
-.monitor .legend i { display: inline-block; width: .8em; height: .8em; border-radius: .2em; margin-right: .4em }
-.monitor .models { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 21rem), 1fr)); gap: .8rem; padding: 0; margin: 0; list-style: none }
-.monitor .models li { border: 1px solid var(--border-color-primary); border-radius: .6rem; padding: .8rem 1rem; margin: 0 }
-.monitor h3 { margin: 0; font-size: 1rem; font-weight: 600; display: flex; justify-content: space-between; gap: .5rem }
-.monitor h3 small { font-weight: 400; color: var(--body-text-color-subdued) }
-.monitor .models p { margin: .4rem 0; font-size: .9rem; font-variant-numeric: tabular-nums }
-.monitor .bar { display: flex; height: 1.1rem; border-radius: .3rem; overflow: hidden; background: var(--border-color-primary) }
-.monitor .idle { color: var(--body-text-color-subdued) }
-"""  # noqa: E501 (rules of one line each)
-
 
 def draw(history: History) -> str:
     activity = history.recent()
     legend = "".join(f'<li><i style="background: var(--{stage})"></i>{STAGE_WORDS[stage]}</li>' for stage in STAGES)
     models = "".join(map(_model, activity.models))
     return (
-        f"<style>{CSS}</style><section class='monitor' aria-label='The server in the last ten seconds'>"
+        f"<section class='monitor' aria-label='The server in the last ten seconds'>"
         f"<dl class='figures'>{_figures(history, activity)}</dl>{_curve(history.curve)}"
         f"<ul class='legend' aria-label='Colours of the bars'>{legend}</ul><ul class='models'>{models}</ul></section>"
     )

@@ -5,81 +5,17 @@ from __future__ import annotations
 import base64
 import html
 from collections.abc import Sequence
+from pathlib import Path
 
 from ekiben_demos.speech.subtitles import Cue, short_clock, srt, vtt
 
 LANGUAGES = {"en": "English", "pt": "Português"}
 
 PLAYER_ID = "subtitled-player"
+"""As the script and the style sheet know it."""
 
-CSS = f"""
-#{PLAYER_ID} video {{ width: 100%; height: 15rem; background: #191714; border-radius: .6rem; display: block }}
-#{PLAYER_ID} > div {{ position: relative }}
-#{PLAYER_ID} .caption {{ position: absolute; inset: 0 1rem 4.5rem; display: flex; flex-direction: column; gap: .5rem;
-  justify-content: center; text-align: center; color: #fff; pointer-events: none }}
-#{PLAYER_ID} .caption p {{ margin: 0 }}
-.cues {{ list-style: none; padding: 0; margin: 0; max-height: 32rem; overflow-y: auto }}
-.cues li {{ display: grid; grid-template-columns: 4rem 1fr 1fr; gap: .2rem 1.2rem; padding: .6rem; margin: 0;
-  border-bottom: 1px solid var(--border-color-primary) }}
-.cues li.now {{ background: color-mix(in srgb, #c24a32 14%, transparent) }}
-.cues p {{ margin: 0 }}
-.cues button {{ justify-self: start; align-self: start; border: 0; background: none; padding: 0 .2rem; cursor: pointer;
-  color: var(--link-text-color); text-decoration: underline; font: inherit; font-variant-numeric: tabular-nums }}
-.subtitle-files {{ display: flex; flex-wrap: wrap; gap: .4rem 1.4rem; padding: 0; margin: .6rem; list-style: none }}
-.subtitle-files a {{ color: var(--link-text-color); text-decoration: underline }}
-@media (max-width: 40rem) {{
-  .cues li {{ grid-template-columns: 3rem 1fr; gap: .2rem .8rem }}
-  .cues button {{ grid-row: 1 / 3 }}
-  .cues p[lang=pt] {{ color: var(--body-text-color-subdued) }}
-}}
-"""
-
-SCRIPT = (
-    "const video = () => document.querySelector('#"
-    + PLAYER_ID
-    + """ video');
-const cues = () => [...element.querySelectorAll('.cues li')];
-
-element.addEventListener('click', event => {
-  const cue = event.target.closest('.cues button')?.closest('li');
-  if (!cue || !video()) return;
-  video().currentTime = Number(cue.dataset.start);
-  video().play();
-});
-
-// Over mere sound browsers draw tracks below the controls, if at all: there the caption shows them.
-function reveal() {
-  for (const track of video().textTracks) track.mode = video().videoWidth ? 'showing' : 'hidden';
-}
-
-function show() {
-  const player = video();
-  const current = cue => cue.dataset.start <= player.currentTime && player.currentTime < cue.dataset.end;
-  cues().forEach(cue => cue.classList.toggle('now', current(cue)));
-  for (const line of player.nextElementSibling.children)
-    line.textContent = player.videoWidth ? '' : cues().find(current)?.querySelector(`[lang=${line.lang}]`).textContent;
-}
-
-// Cues join the player's tracks as they come, so that it need not be loaded anew while it plays.
-function join() {
-  const player = video();
-  if (!player) return;
-  if (!player.textTracks.length) {
-    for (const [language, label] of [['en', 'English'], ['pt', 'Português']])
-      player.addTextTrack('subtitles', label, language).mode = 'hidden';
-    player.addEventListener('timeupdate', show);
-    player.addEventListener('loadedmetadata', reveal);
-    reveal();
-  }
-  for (const track of player.textTracks)
-    for (const cue of cues().slice(track.cues.length)) {
-      const text = cue.querySelector(`[lang=${track.language}]`)?.textContent;
-      if (text) track.addCue(new VTTCue(Number(cue.dataset.start), Number(cue.dataset.end), text));
-    }
-}
-watch('value', join);
-"""
-)
+SCRIPT = Path(__file__).with_name("cue_list.js").read_text("utf-8")
+"""What joins the list to its player."""
 
 
 def player(path: str) -> str:
