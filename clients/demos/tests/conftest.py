@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
 
 from .processes import ekiben_server, gallery
+
+settings.register_profile("demos", deadline=None)  # how long an example takes says nothing here
+settings.load_profile("demos")
 
 # No request of the browser's own, and no sandbox, which root in a container cannot have.
 CHROMIUM = [

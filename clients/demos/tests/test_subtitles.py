@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import FilePayload, Page, expect
 
@@ -27,6 +27,7 @@ def noise(seconds: float) -> np.ndarray:
     return np.random.default_rng(0).integers(-9000, 9000, int(seconds * RATE)).astype(np.int16)
 
 
+@settings(max_examples=25)
 @given(st.lists(st.floats(0.05, 9.0), max_size=6))
 def test_pieces_are_the_whole_recording(blocks: list[float]) -> None:
     whole = [noise(seconds) for seconds in blocks]
