@@ -8,7 +8,7 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
-from services import logs, metrics_folder, preflight
+from services import logs, metrics_folder, preflight, usage
 from services.app import Application
 from services.draining import Drain
 from services.edge import Edge
@@ -64,6 +64,7 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         drain.install()
+        usage.watch("gateway")
         stubs = {model.id: getattr(self, attribute(model), None) for model in settings.models}
         engine.start({id: stub.to_async for id, stub in stubs.items() if stub is not None})
 

@@ -14,6 +14,8 @@ from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+SHA_256 = HashAlgorithm.SHA_256
+
 
 def main(packages: Path, store: Path) -> None:
     bom = Bom.from_json(json.loads(packages.read_text("utf-8")))  # type: ignore[attr-defined]
@@ -27,7 +29,9 @@ def main(packages: Path, store: Path) -> None:
 
 def component(manifest: dict, version: str) -> Component:  # type: ignore[type-arg]
     files = [
-        Component(name=name, type=ComponentType.FILE, hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])])
+        Component(
+            name=name, type=ComponentType.FILE, hashes=[HashType(alg=HashAlgorithm.SHA_256, content=file["sha256"])]
+        )
         for name, file in sorted(manifest["files"].items())
     ]
     return Component(
