@@ -10,6 +10,7 @@ import argparse
 import contextlib
 import json
 import os
+import shutil
 import socket
 import subprocess
 import time
@@ -23,6 +24,7 @@ from services.draining import EXIT_SECONDS
 from services.settings import Settings
 from tests.container import base
 from tests.container.engine import Engine
+from tests.container.panels import firing, prometheus, wait_for_data, wait_for_scrape
 from tests.container.questions import ask_everything
 from tests.serving import ROOT, free_port
 
@@ -83,9 +85,10 @@ def check(engine: Engine) -> None:
         with httpx.Client(base_url=url) as client:
             for task, answer in ask_everything(client).items():
                 print(f"  {task}: {answer}", flush=True)
-        healthy = engine.image(IMAGE)["Config"]["Healthcheck"]["Test"]
-        assert healthy[0] == "CMD", healthy
-        engine.ask("exec", container, *healthy[1:])
+            watch(client)
+        kind, *command = engine.health_check(IMAGE)
+        assert kind == "CMD", kind
+        engine.ask("exec", container, *command)
         print("  its health check passes", flush=True)
 
 
@@ -171,6 +174,20 @@ def inspect(engine: Engine, container: str) -> None:
     print(f"locked down: {facts}; bill of {len(bill)} components, {len(models)} of them models", flush=True)
     labels = engine.image(IMAGE)["Config"]["Labels"]
     print("labels:", {name.rpartition(".")[2]: value for name, value in labels.items()}, flush=True)
+
+
+def watch(client: httpx.Client) -> None:
+    """Every panel of the dashboard has something to show after some load, and no alert is raised."""
+    if not shutil.which("prometheus"):
+        print("the dashboard was not tried: there is no prometheus here", flush=True)
+        return
+    with prometheus(client.base_url.netloc.decode()) as observer:
+        wait_for_scrape(observer)
+        ask_everything(client)
+        client.post("/v1/face-detection", content=b"no picture")
+        found = wait_for_data(observer)
+        print(f"Prometheus has data for every panel: {found}", flush=True)
+        assert not (names := firing(observer)), names
 
 
 def stop(engine: Engine, container: str) -> None:

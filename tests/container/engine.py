@@ -33,6 +33,11 @@ class Engine:
         [image] = json.loads(self.ask("image", "inspect", name))
         return dict(image)
 
+    def health_check(self, name: str) -> list[str]:
+        """`CMD`, and the image's command for it."""
+        image = self.image(name)
+        return list((image["Config"] if self.is_docker else image)["Healthcheck"]["Test"])
+
     def layers(self, name: str) -> list[tuple[int, str]]:
         """The image's layers, the newest first: bytes, and the command that made it."""
         if self.is_docker:
