@@ -16,7 +16,8 @@ DEMOS_STAMP := $(DEMOS)/.venv/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export test browser lint bench eval stress bento bentocheck clientcheck lock clean
+.PHONY: help setup serve demo export test browser lint bench eval stress bento bentocheck image containercheck clientcheck \
+	lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +87,12 @@ bento: export ## pack the service and its models into a bento
 
 bentocheck: export ## serve the bento from an environment that holds its requirements and nothing else
 	$(RUN) -m tests.bento_in_clean_environment
+
+image: export ## the container image ekiben:cpu, or DEVICE=cuda
+	@deploy/build $(or $(DEVICE),cpu)
+
+containercheck: export ## build the CPU image, run it locked down, ask it everything, stop it
+	@deploy/check
 
 clientcheck: ## the client with the oldest and the newest Python that are here
 	$(PYTHON) clients/python/tests/every_python.py

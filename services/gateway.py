@@ -8,7 +8,7 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
-from services import logs, metrics_folder, metrics_port, preflight
+from services import logs, metrics_folder, metrics_port, preflight, usage
 from services.app import Application
 from services.doors import doors
 from services.draining import Drain
@@ -71,6 +71,7 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         drain.install()
+        usage.watch("gateway")
         if settings.metrics_port:
             try:
                 metrics_port.serve(settings.metrics_host, settings.metrics_port)

@@ -32,3 +32,11 @@ provider = Gauge(
     ["model", "provider", "precision"],
     multiprocess_mode="livemax",
 )
+# With a label, as all are: a metric without one opens its file at once, before the server has a folder of its own.
+cpu_seconds = Counter("ekiben_cpu_seconds", "CPU time of the processes that answer and run models", ["process"])
+resident_bytes = Gauge(
+    "ekiben_resident_bytes",
+    "Memory of the processes that answer and run models",
+    ["process"],
+    multiprocess_mode="livesum",
+)

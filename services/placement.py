@@ -8,7 +8,7 @@ from typing import Any
 import bentoml
 
 from models.model import Model
-from services import logs
+from services import logs, usage
 from services.core_pool import CorePool
 from services.draining import Drain
 from services.exports import find_export
@@ -62,6 +62,7 @@ def runner_service(model: Model, settings: Settings) -> Any:
         async def start(self) -> None:
             logs.configure()
             self.drain.install()
+            usage.watch(model.id)
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:

@@ -16,11 +16,7 @@ import httpx
 
 ROOT = Path(__file__).parents[3]
 SERVER_PYTHON = ROOT / ".venv/bin/python"
-<<<<<<< HEAD
-START_SECONDS = 120.0
-=======
 START_SECONDS = 180.0
->>>>>>> demos-more
 
 
 @contextlib.contextmanager
