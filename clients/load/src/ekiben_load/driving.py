@@ -107,15 +107,20 @@ class Driver:
         watch: Watcher = lambda record: None,
         is_decided: Callable[[], bool] = lambda: False,
     ) -> Trace:
-        """Send each query when it is due, in seconds from now; once `is_decided`, send no more."""
+        """Send each query when it is due, in seconds from now; once `is_decided`, no more, and give up the open ones."""
         run = _Run(self, watch)
         async with asyncio.TaskGroup() as group:
+            asking: list[asyncio.Task[None]] = []
             for moment in due:
                 if (wait := moment - run.now()) > 0:
                     await asyncio.sleep(wait)
                 if is_decided():
                     break
-                group.create_task(run.ask(next(queries), moment))
+                asking.append(group.create_task(run.ask(next(queries), moment)))
+            while (open_ones := [each for each in asking if not each.done()]) and not is_decided():
+                await asyncio.wait(open_ones, return_when=asyncio.FIRST_COMPLETED)
+            for each in open_ones:
+                each.cancel()
         return run.ended()
 
 

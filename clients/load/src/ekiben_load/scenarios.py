@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from ekiben_load.driving import Driver, Record, Trace
 from ekiben_load.mix import Mix, poisson
@@ -20,14 +21,22 @@ SINGLE_STREAM_QUERIES = queries_needed(1, 90)
 LAG_SHARE = 0.1
 """A generator whose 99th percentile of lag is above this share of the bound has not kept its schedule."""
 
-LONE_ROUNDS = 4
+LONE_ROUNDS = 3
 """How often each input is asked by itself, for its lone latency."""
 
 Latencies = Mapping[tuple[str, str], float]
 """Seconds, by task and input."""
 
-Show = Callable[[str], None]
-"""Is told how far a run is, in words."""
+
+class Show(Protocol):
+    """Tells a person how far a run is."""
+
+    def __call__(self, words: str) -> None:
+        """How far it is now; whatever was told before is out of date."""
+
+    def note(self, words: str) -> None:
+        """Something that stays true."""
+
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,9 @@ async def server(
         count(record)
 
     trace = await driver.open_loop(mix.draw(options.seed), due, watch=watch, is_decided=lambda: late > allowed)
-    return Trial(rate, len(due), trace, bounds, cut=late > allowed)
+    trial = Trial(rate, len(due), trace, bounds, cut=late > allowed)
+    show.note(f"server at {rate:.3g}/s: {trial.verdict}, {late} of {len(due)} late, lag {trial.lag * 1e3:.1f} ms")
+    return trial
 
 
 async def lone_latencies(driver: Driver, mix: Mix, show: Show) -> Latencies:
@@ -132,6 +143,8 @@ async def lone_latencies(driver: Driver, mix: Mix, show: Show) -> Latencies:
             if not all(record.good for record in seen):
                 raise ValueError(f"{task} was not answered for {query.name}: {dict(trace.outcomes)}")
             medians[task, query.name] = percentile([record.latency for record in seen], 50)
+        alone = percentile([medians[task, query.name] for query in queries], 50)
+        show.note(f"{task} alone: {alone * 1e3:.1f} ms, {LONE_ROUNDS} times {len(queries)} inputs in {trace.seconds:.1f} s")
     return medians
 
 
@@ -142,13 +155,14 @@ async def capacities(driver: Driver, mix: Mix, options: Options, show: Show) -> 
         trace = await driver.closed_loop(
             mix.only(task).draw(options.seed),
             in_flight=8,
-            seconds=min(options.seconds, 5.0),
-            min_queries=24,
+            seconds=min(options.seconds, 3.0),
+            min_queries=16,
             watch=_counting(show, f"{task} at full load"),
         )
         if not trace.good:
             raise ValueError(f"{task} was not answered: {dict(trace.outcomes)}")
         rates[task] = len(trace.good) / trace.seconds
+        show.note(f"{task} at full load: {rates[task]:.1f} answers/s")
     return rates
 
 

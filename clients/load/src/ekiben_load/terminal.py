@@ -12,7 +12,7 @@ INTERVAL_SECONDS = 0.2
 
 
 class Progress:
-    """One line on standard error that is written over; nothing where that is no terminal."""
+    """On standard error: what stays true, and on a terminal a line that is written over."""
 
     def __init__(self) -> None:
         self._shown = 0.0
@@ -23,6 +23,10 @@ class Progress:
             self._shown = monotonic()
             sys.stderr.write(f"\r\x1b[K{words[: shutil.get_terminal_size().columns - 1]}")
             sys.stderr.flush()
+
+    def note(self, words: str) -> None:
+        self.clear()
+        print(words, file=sys.stderr, flush=True)
 
     def clear(self) -> None:
         if self._on:
