@@ -15,6 +15,7 @@ from ekiben_load.queries import Query
 T = TypeVar("T")
 
 GOOD_BODY = b'[{"label": "cat", "score": 0.9}]'
+REFUSAL_SECONDS = 0.01
 TASK = "image-classification"
 
 
@@ -61,6 +62,7 @@ class SimulatedServer:
     async def send(self, query: Query) -> Answer:
         self.sent.append(loop_time())
         if self._room <= 0:
+            await asyncio.sleep(REFUSAL_SECONDS)
             return Answer(429, b"")
         self._room -= 1
         try:

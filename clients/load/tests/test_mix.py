@@ -42,6 +42,14 @@ def test_another_rate_stretches_the_same_arrivals(seed: int) -> None:
     assert slow == pytest.approx([2 * moment for moment in fast])
 
 
+@given(st.floats(0.1, 50), st.integers(0, 100), SEEDS)
+def test_there_are_enough_arrivals_where_the_time_is_too_short_for_them(rate: float, enough: int, seed: int) -> None:
+    due = poisson(rate, 1.0, seed, at_least=enough)
+    in_time = poisson(rate, 1.0, seed)
+    assert len(due) == max(enough, len(in_time))
+    assert due[: len(in_time)] == in_time
+
+
 def test_another_seed_gives_other_arrivals() -> None:
     assert poisson(10, 5, 1) != poisson(10, 5, 2)
 

@@ -6,7 +6,6 @@ import asyncio
 from itertools import pairwise
 
 import pytest
-from tests.simulation import TASK, Silent, SimulatedServer, driver, loop_time, mix_of, simulate
 
 from ekiben_load import scenarios
 from ekiben_load.connection import Answer
@@ -16,6 +15,8 @@ from ekiben_load.queries import Query
 from ekiben_load.runs import Runner
 from ekiben_load.scenarios import Options
 from ekiben_load.search import Verdict
+from ekiben_load.statistics import allowed_late
+from tests.simulation import TASK, Silent, SimulatedServer, driver, loop_time, mix_of, simulate
 
 OPTIONS = Options(seconds=20, seed=1)
 
@@ -100,8 +101,8 @@ def test_the_server_scenario_finds_the_rate_that_queueing_theory_gives(service: 
         bound = 10 * service
 
         def passes(rate: float) -> bool:
-            due = poisson(rate, max(options.seconds, options.min_queries / rate), options.seed)
-            return sum(latency > bound for latency in waits(due, service)) <= scenarios.allowed_late(len(due))
+            due = poisson(rate, options.seconds, options.seed, at_least=options.min_queries)
+            return sum(latency > bound for latency in waits(due, service)) <= allowed_late(len(due))
 
         assert run.metric.value is not None
         assert passes(run.metric.value)
@@ -121,8 +122,37 @@ def test_a_run_that_cannot_pass_any_more_is_cut_short_and_leaves_nothing_open() 
         trial = await scenarios.server(driver(server), mix_of(["a"]), OPTIONS, Silent(), rate=50, bounds=bounds)
         assert trial.cut
         assert trial.verdict is Verdict.FAILED
-        assert loop_time() < 3
+        assert trial.trace.seconds < 3
         assert len(asyncio.all_tasks()) == 1
+
+    simulate(main())
+
+
+def test_a_run_is_long_enough_for_a_growing_queue_to_be_seen() -> None:
+    async def main() -> None:
+        bounds = {(TASK, "a"): 10.0}
+        options = Options(seconds=1, seed=1, min_queries=1)
+        server = SimulatedServer({"a": 0.1})
+        trial = await scenarios.server(driver(server), mix_of(["a"]), options, Silent(), rate=15, bounds=bounds)
+        assert trial.verdict is Verdict.FAILED
+
+    simulate(main())
+
+
+def test_after_a_run_that_was_cut_short_the_server_is_given_time() -> None:
+    async def main() -> None:
+        class Lasting(SimulatedServer):
+            """Goes on with what nobody waits for any more."""
+
+            async def send(self, query: Query) -> Answer:
+                return await asyncio.shield(super().send(query))
+
+        server = Lasting({"a": 0.1})
+        bounds = {(TASK, "a"): 0.5}
+        await scenarios.server(driver(server), mix_of(["a"]), OPTIONS, Silent(), rate=50, bounds=bounds)
+        started = loop_time()
+        assert (await server.send(mix_of(["a"]).queries[TASK][0])).status == 200
+        assert loop_time() - started == pytest.approx(0.1)
 
     simulate(main())
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.simulation import simulate
 
 from ekiben_load.search import GROWTH, RESOLUTION, Verdict, highest_rate
+from tests.simulation import simulate
 
 
 @dataclass(frozen=True)

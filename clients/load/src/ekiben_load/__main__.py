@@ -44,7 +44,9 @@ def parser() -> argparse.ArgumentParser:
     shared.add_argument("--in-flight", type=count, default=16, help="offline: queries at a time (default: %(default)s)")
     shared.add_argument("--min-queries", type=count, default=100, help="server: for each rate (default: %(default)s)")
     shared.add_argument("--p99-ms", type=positive, help="server: the bound, in milliseconds, for every query")
-    shared.add_argument("--times-lone", type=positive, default=10.0, help="server: or as a multiple of the latency alone")
+    shared.add_argument(
+        "--times-lone", type=positive, default=10.0, help="server: or as a multiple of the latency alone"
+    )
     shared.add_argument("--factor", type=positive, default=3.0, help="overload: of the capacity (default: %(default)s)")
     shared.add_argument("--pid", type=int, help="overload: first process of the server here, for its memory")
     shared.add_argument("--timeout", type=positive, default=120.0, help="seconds of one query (default: %(default)s)")
@@ -142,6 +144,7 @@ def main() -> int:
         options.json.write_text(report.model_dump_json(indent=1), "utf-8")
     if options.html:
         options.html.write_text(page.html(report), "utf-8")
+        print(f"\nthe report: {options.html}")
     return 0 if all(run.valid for run in report.runs) else 1
 
 

@@ -107,7 +107,7 @@ class Driver:
         watch: Watcher = lambda record: None,
         is_decided: Callable[[], bool] = lambda: False,
     ) -> Trace:
-        """Send each query when it is due, in seconds from now; once `is_decided`, no more, and give up the open ones."""
+        """Send each query when it is due, in seconds from now; once `is_decided`, no more, and give up what is open."""
         run = _Run(self, watch)
         async with asyncio.TaskGroup() as group:
             asking: list[asyncio.Task[None]] = []

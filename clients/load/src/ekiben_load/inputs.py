@@ -16,7 +16,7 @@ MAX_BYTES = 2_000_000
 
 
 def read_files(folder: Path) -> list[Input]:
-    """The pictures and recordings below a folder, in the order of their paths. Raises `ValueError` where there are none."""
+    """The pictures and recordings below a folder, by path. Raises `ValueError` where there are none."""
     paths = sorted(path for path in folder.rglob("*") if path.suffix.lower() in {**PICTURES, **RECORDINGS})
     files = [
         Input(str(path.relative_to(folder)), path.suffix.lower(), path.read_bytes())

@@ -9,7 +9,9 @@ from random import Random
 
 from ekiben_load.queries import TASKS, Query
 
-DEFAULT_MIX = "image-classification=8,object-detection=4,face-detection=4,translation=2,style-transfer=1,speech-recognition=1"
+DEFAULT_MIX = (
+    "image-classification=8,object-detection=4,face-detection=4,translation=2,style-transfer=1,speech-recognition=1"
+)
 
 
 def parse_mix(words: str) -> Mapping[str, float]:
@@ -39,7 +41,7 @@ class Mix:
 
     def draw(self, seed: int) -> Iterator[Query]:
         """Queries without end: tasks at random by their weights, and each task's inputs in turn."""
-        random = Random(seed)  # noqa: S311 (nothing secret)
+        random = Random(seed)
         in_turn: dict[str, Iterator[Query]] = {}
         for task, queries in self.queries.items():
             shuffled = list(queries)
@@ -50,16 +52,16 @@ class Mix:
             yield next(in_turn[random.choices(tasks, weights)[0]])
 
 
-def poisson(rate: float, seconds: float, seed: int) -> list[float]:
-    """Arrival times in seconds, below `seconds`, of a Poisson process of `rate` a second.
+def poisson(rate: float, seconds: float, seed: int, *, at_least: int = 0) -> list[float]:
+    """Arrival times in seconds of a Poisson process of `rate` a second: all below `seconds`, and so many at least.
 
     At twice the rate the same seed gives the same arrivals in half the time, so that runs of a search differ by
     nothing but their rate.
     """
-    random = Random(seed)  # noqa: S311 (nothing secret)
+    random = Random(seed)
     times: list[float] = []
     arrival = random.expovariate(1.0)
-    while arrival / rate < seconds:
+    while arrival / rate < seconds or len(times) < at_least:
         times.append(arrival / rate)
         arrival += random.expovariate(1.0)
     return times

@@ -46,7 +46,7 @@ def _document(check: Callable[[Any], bool]) -> Callable[[bytes], bool]:
     def is_plausible(body: bytes) -> bool:
         try:
             return check(json.loads(body))
-        except (ValueError, TypeError, KeyError, IndexError):
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return False
 
     return is_plausible

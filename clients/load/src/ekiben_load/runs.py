@@ -78,7 +78,9 @@ class Runner:
         elif not best.proven:
             remarks.append(f"{best.planned} queries: too few to prove a 99th percentile, by MLPerf's early stopping")
         if invalid:
-            remarks.append(f"the generator fell behind its schedule at {', '.join(f'{each:.3g}/s' for each in invalid)}")
+            remarks.append(
+                f"the generator fell behind its schedule at {', '.join(f'{each:.3g}/s' for each in invalid)}"
+            )
         offline = scenarios.mixed_rate(self.mix.weights, capacity)
         return result(
             "server", self.mix, best.trace, Metric(name="highest rate", value=rate, unit="queries/s"),
@@ -92,9 +94,7 @@ class Runner:
         capacity = await scenarios.capacities(self.driver, self.mix, self.options, self.show)
         mixed, seconds = scenarios.mixed_rate(self.mix.weights, capacity), self.options.seconds
         async with MemoryWatch(self.pid) as memory:
-            trace = await scenarios.overload(
-                self.driver, self.mix, self.options, self.show, rate=self.factor * mixed
-            )
+            trace = await scenarios.overload(self.driver, self.mix, self.options, self.show, rate=self.factor * mixed)
         # The cheap tasks of a mix are answered more often than the dear ones, which are refused: each answer counts
         # as the share of the server's time that it takes.
         in_time = [record for record in trace.good if record.finished <= seconds]
@@ -130,5 +130,3 @@ def _unexpected_in_words(unexpected: dict[str, int]) -> list[str]:
     others = sum(unexpected.values()) - lost
     words = [f"{lost} queries without an answer"] if lost else []
     return [*words, f"{others} answers that overload does not excuse"] if others else words
-
-

@@ -6,6 +6,7 @@ MLPerf runs for ten minutes these take seconds; what a run of their length can s
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
@@ -20,6 +21,11 @@ SINGLE_STREAM_QUERIES = queries_needed(1, 90)
 
 LAG_SHARE = 0.1
 """A generator whose 99th percentile of lag is above this share of the bound has not kept its schedule."""
+
+SECONDS_PER_BOUND = 5
+"""A run of the Server scenario takes so many times its bound: in a shorter one a queue that grows is not seen."""
+
+SETTLE_SECONDS = 60.0
 
 LONE_ROUNDS = 3
 """How often each input is asked by itself, for its lone latency."""
@@ -36,7 +42,6 @@ class Show(Protocol):
 
     def note(self, words: str) -> None:
         """Something that stays true."""
-
 
 
 @dataclass(frozen=True)
@@ -107,11 +112,11 @@ async def offline(driver: Driver, mix: Mix, options: Options, show: Show) -> Tra
     )
 
 
-async def server(
-    driver: Driver, mix: Mix, options: Options, show: Show, *, rate: float, bounds: Latencies
-) -> Trial:
+async def server(driver: Driver, mix: Mix, options: Options, show: Show, *, rate: float, bounds: Latencies) -> Trial:
     """Poisson arrivals at `rate` a second, until the run is over or cannot pass any more."""
-    due = poisson(rate, max(options.seconds, options.min_queries / rate), options.seed)
+    longest = max(percentile([bounds[task, query.name] for query in mix.queries[task]], 50) for task in mix.weights)
+    seconds = max(options.seconds, SECONDS_PER_BOUND * longest)
+    due = poisson(rate, seconds, options.seed, at_least=options.min_queries)
     allowed, late = allowed_late(len(due)), 0
     count = _counting(show, f"server at {rate:.3g}/s", len(due))
 
@@ -122,8 +127,21 @@ async def server(
 
     trace = await driver.open_loop(mix.draw(options.seed), due, watch=watch, is_decided=lambda: late > allowed)
     trial = Trial(rate, len(due), trace, bounds, cut=late > allowed)
+    if trial.cut:
+        await settle(driver, mix, bounds)
     show.note(f"server at {rate:.3g}/s: {trial.verdict}, {late} of {len(due)} late, lag {trial.lag * 1e3:.1f} ms")
     return trial
+
+
+async def settle(driver: Driver, mix: Mix, bounds: Latencies) -> None:
+    """Wait until the server has got over what it was asked and is not waited for any more."""
+    queries = [of_task[0] for of_task in mix.queries.values()]
+    until = driver.clock() + SETTLE_SECONDS
+    while driver.clock() < until:
+        trace = await driver.closed_loop(iter(queries), in_flight=1, seconds=0, min_queries=len(queries))
+        if not any(is_late(record, bounds) for record in trace.records):
+            return
+        await asyncio.sleep(0.1)
 
 
 async def lone_latencies(driver: Driver, mix: Mix, show: Show) -> Latencies:
@@ -144,7 +162,9 @@ async def lone_latencies(driver: Driver, mix: Mix, show: Show) -> Latencies:
                 raise ValueError(f"{task} was not answered for {query.name}: {dict(trace.outcomes)}")
             medians[task, query.name] = percentile([record.latency for record in seen], 50)
         alone = percentile([medians[task, query.name] for query in queries], 50)
-        show.note(f"{task} alone: {alone * 1e3:.1f} ms, {LONE_ROUNDS} times {len(queries)} inputs in {trace.seconds:.1f} s")
+        show.note(
+            f"{task} alone: {alone * 1e3:.1f} ms, {LONE_ROUNDS} times {len(queries)} inputs in {trace.seconds:.1f} s"
+        )
     return medians
 
 

@@ -7,11 +7,18 @@ from enum import StrEnum
 from math import sqrt
 from typing import Protocol
 
-GROWTH = 1.3
+GROWTH = 1.25
+"""The first step; each is the square of the last, up to `MAX_STEP`, so that a start far off costs little."""
+
+MAX_STEP = 4.0
+
 RESOLUTION = 1.05
 """The search ends where the highest rate that passed and the lowest that did not are this close."""
 
-MAX_TRIALS = 16
+LOWEST_SHARE = 1 / 16
+"""Of the start: a rate below it is not looked for, since its run would take very long."""
+
+MAX_TRIALS = 14
 
 
 class Verdict(StrEnum):
@@ -27,14 +34,14 @@ class Judged(Protocol):
 
 
 async def highest_rate(trial: Callable[[float], Awaitable[Judged]], start: float) -> float | None:
-    """The highest rate a second that passed, none where nothing did.
+    """The highest rate a second that passed, none where nothing did above a sixteenth of `start`.
 
-    Geometric steps from `start` until one rate has passed and one has not, then bisection between them. An invalid
-    trial is made once more; twice invalid counts as not passed.
+    Growing geometric steps from `start` until one rate has passed and one has not, then bisection between them. An
+    invalid trial is made once more; twice invalid counts as not passed.
     """
     passed: float | None = None
     failed: float | None = None
-    rate = start
+    rate, step = start, GROWTH
     for _ in range(MAX_TRIALS):
         judged = await trial(rate)
         if judged.verdict is Verdict.INVALID:
@@ -43,10 +50,12 @@ async def highest_rate(trial: Callable[[float], Awaitable[Judged]], start: float
             passed = rate
         else:
             failed = rate
+        if passed is None and rate / step < start * LOWEST_SHARE:
+            break
         if passed is None:
-            rate /= GROWTH
+            rate, step = rate / step, min(step * step, MAX_STEP)
         elif failed is None:
-            rate *= GROWTH
+            rate, step = rate * step, min(step * step, MAX_STEP)
         elif failed / passed <= RESOLUTION:
             break
         else:
