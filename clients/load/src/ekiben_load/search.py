@@ -41,7 +41,7 @@ async def highest_rate(trial: Callable[[float], Awaitable[Judged]], start: float
     """
     passed: float | None = None
     failed: float | None = None
-    rate, step = start, GROWTH
+    rate, step, lowest = start, GROWTH, start * LOWEST_SHARE
     for _ in range(MAX_TRIALS):
         judged = await trial(rate)
         if judged.verdict is Verdict.INVALID:
@@ -50,10 +50,10 @@ async def highest_rate(trial: Callable[[float], Awaitable[Judged]], start: float
             passed = rate
         else:
             failed = rate
-        if passed is None and rate / step < start * LOWEST_SHARE:
+        if passed is None and rate <= lowest:
             break
         if passed is None:
-            rate, step = rate / step, min(step * step, MAX_STEP)
+            rate, step = max(rate / step, lowest), min(step * step, MAX_STEP)
         elif failed is None:
             rate, step = rate * step, min(step * step, MAX_STEP)
         elif failed / passed <= RESOLUTION:
