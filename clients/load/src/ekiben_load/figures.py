@@ -132,6 +132,6 @@ def _svg(figure: Figure, axes: Any, *, legend: bool) -> bytes:
     file = io.BytesIO()
     with mpl.rc_context(STYLE):
         if legend:
-            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3)
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", ncols=3, markerscale=2)
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
     return file.getvalue()

@@ -22,6 +22,7 @@ figure { margin: 0 } figure img { width: 100%; height: auto } figcaption { font-
 .result { font-size: 1.4rem; margin: 0 } .invalid { color: #b00020; font-weight: bold }
 dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1rem; font-size: .9rem }
 dt { color: #555 } dd { margin: 0; overflow-wrap: anywhere }
+@media (max-width: 40rem) { dl { grid-template-columns: 1fr } dd { margin-bottom: .4rem } }
 """
 
 EXPLAINED = {
@@ -168,7 +169,9 @@ def _facts(facts: Sequence[tuple[str, str]]) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> str:
-    """The first `words` columns hold words, the others numbers."""
+    """The first `words` columns hold words, the others numbers; a column in which nothing is known is left out."""
+    kept = [place for place in range(len(heads)) if place < words or any(row[place] for row in rows)]
+    heads, rows = [heads[place] for place in kept], [[row[place] for place in kept] for row in rows]
     head = "".join(f"<th>{escape(each)}</th>" for each in heads)
     body = "".join(
         "<tr>"

@@ -17,7 +17,7 @@ from ekiben_load.report import (
     TaskResult,
     TrialResult,
 )
-from ekiben_load.scenarios import Latencies, Trial, is_late
+from ekiben_load.scenarios import Capacity, Latencies, Trial, is_late
 from ekiben_load.statistics import percentile
 
 MAX_SAMPLES = 4000
@@ -45,7 +45,7 @@ def result(
     valid: bool = True,
     lone: Latencies | None = None,
     bounds: Latencies | None = None,
-    capacity: Mapping[str, float] | None = None,
+    capacity: Mapping[str, Capacity] | None = None,
     trials: Sequence[Trial] = (),
     memory: Memory | None = None,
 ) -> Run:
@@ -58,7 +58,7 @@ def result(
             latency_ms=percentiles(records),
             lone_ms=percentile([lone[task, query.name] * 1e3 for query in mix.queries[task]], 50) if lone else None,
             late=sum(is_late(record, bounds) for record in records) if bounds else None,
-            capacity=capacity[task] if capacity else None,
+            capacity=capacity[task].rate if capacity else None,
         )
         for task in mix.weights
     ]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ekiben_load import scenarios
-from ekiben_load.driving import LOST, TIMED_OUT, Driver
-from ekiben_load.memory import MemoryWatch
+from ekiben_load.driving import LOST, TIMED_OUT, Driver, Trace
 from ekiben_load.mix import Mix
+from ekiben_load.process import MemoryWatch, ServerProcess
 from ekiben_load.report import Metric, Run
 from ekiben_load.results import lag_p99, mostly_answered, result
-from ekiben_load.scenarios import SINGLE_STREAM_QUERIES, Latencies, Options, Show, Trial
+from ekiben_load.scenarios import SINGLE_STREAM_QUERIES, Capacity, Latencies, Options, Show, Trial
 from ekiben_load.search import Verdict, highest_rate
 from ekiben_load.statistics import percentile
 
@@ -91,14 +92,16 @@ class Runner:
 
     async def overload(self) -> Run:
         """Asks for `factor` times what the server can do; what counts is the work that it does in that time."""
-        capacity = await scenarios.capacities(self.driver, self.mix, self.options, self.show)
+        process = ServerProcess(self.pid) if self.pid else None
+        capacity = await scenarios.capacities(self.driver, self.mix, self.options, self.show, process)
         mixed, seconds = scenarios.mixed_rate(self.mix.weights, capacity), self.options.seconds
-        async with MemoryWatch(self.pid) as memory:
+        before = process.cpu_seconds() if process else 0.0
+        async with MemoryWatch(process) as memory:
             trace = await scenarios.overload(self.driver, self.mix, self.options, self.show, rate=self.factor * mixed)
         # The cheap tasks of a mix are answered more often than the dear ones, which are refused: each answer counts
         # as the share of the server's time that it takes.
         in_time = [record for record in trace.good if record.finished <= seconds]
-        work = sum(1 / capacity[record.task] for record in in_time) / seconds
+        work = sum(1 / capacity[record.task].rate for record in in_time) / seconds
         kept_schedule = lag_p99(trace) <= OVERLOAD_LAG_SECONDS
         unexpected = {each: count for each, count in trace.outcomes.items() if each not in EXPECTED_IN_OVERLOAD}
         return result(
@@ -107,6 +110,7 @@ class Runner:
                 Metric(name="capacity", value=mixed, unit="answers/s of the mix"),
                 Metric(name="asked for", value=self.factor * mixed, unit="queries/s"),
                 Metric(name="answered", value=len(in_time) / seconds, unit="answers/s"),
+                *_efficiency(trace, capacity, process.cpu_seconds() - before if process else 0.0),
                 *memory.metrics(),
             ],
             remarks=_unexpected_in_words(unexpected), kept_schedule=kept_schedule, valid=not unexpected,
@@ -123,6 +127,15 @@ class Runner:
 def _decided_by(invalid: list[float], rate: float) -> bool:
     """Whether the search stopped for the generator's sake."""
     return any(each > rate for each in invalid)
+
+
+def _efficiency(trace: Trace, capacity: Mapping[str, Capacity], cpu_seconds: float) -> list[Metric]:
+    """What all good answers cost by themselves, of the CPU time that the server took: neighbours do not move it."""
+    costs = {task: each.cpu_seconds for task, each in capacity.items() if each.cpu_seconds is not None}
+    if not costs:
+        return []
+    useful = sum(costs[record.task] for record in trace.good)
+    return [Metric(name="useful CPU time", value=useful / cpu_seconds, unit="of the server's")]
 
 
 def _unexpected_in_words(unexpected: dict[str, int]) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ekiben_load.driving import Driver, Record, Trace
 from ekiben_load.mix import Mix, poisson
+from ekiben_load.process import ServerProcess
 from ekiben_load.search import Verdict
 from ekiben_load.statistics import allowed_late, percentile, queries_needed
 
@@ -168,10 +169,21 @@ async def lone_latencies(driver: Driver, mix: Mix, show: Show) -> Latencies:
     return medians
 
 
-async def capacities(driver: Driver, mix: Mix, options: Options, show: Show) -> Mapping[str, float]:
-    """Answers a second of each task by itself. Raises `ValueError` where one is not answered."""
-    rates = {}
+@dataclass(frozen=True)
+class Capacity:
+    """What a server does of one task by itself: answers a second, and the CPU seconds of each where they are known."""
+
+    rate: float
+    cpu_seconds: float | None
+
+
+async def capacities(
+    driver: Driver, mix: Mix, options: Options, show: Show, process: ServerProcess | None = None
+) -> Mapping[str, Capacity]:
+    """Of each task. Raises `ValueError` where one is not answered."""
+    found = {}
     for task in mix.weights:
+        before = process.cpu_seconds() if process else 0.0
         trace = await driver.closed_loop(
             mix.only(task).draw(options.seed),
             in_flight=8,
@@ -181,14 +193,15 @@ async def capacities(driver: Driver, mix: Mix, options: Options, show: Show) -> 
         )
         if not trace.good:
             raise ValueError(f"{task} was not answered: {dict(trace.outcomes)}")
-        rates[task] = len(trace.good) / trace.seconds
-        show.note(f"{task} at full load: {rates[task]:.1f} answers/s")
-    return rates
+        cpu = (process.cpu_seconds() - before) / len(trace.good) if process else None
+        found[task] = Capacity(len(trace.good) / trace.seconds, cpu)
+        show.note(f"{task} at full load: {found[task].rate:.1f} answers/s")
+    return found
 
 
-def mixed_rate(weights: Mapping[str, float], rates: Mapping[str, float]) -> float:
+def mixed_rate(weights: Mapping[str, float], capacity: Mapping[str, Capacity]) -> float:
     """Queries a second of a mix, where each task by itself has its own rate and they share what they need."""
-    return sum(weights.values()) / sum(weight / rates[task] for task, weight in weights.items())
+    return sum(weights.values()) / sum(weight / capacity[task].rate for task, weight in weights.items())
 
 
 async def overload(driver: Driver, mix: Mix, options: Options, show: Show, *, rate: float) -> Trace:

@@ -1,4 +1,4 @@
-"""The resident memory of a server on this machine, while it is under load."""
+"""A server on this machine, seen from outside: its CPU time, and its memory while it is under load."""
 
 from __future__ import annotations
 
@@ -14,12 +14,36 @@ from ekiben_load.report import Memory, Metric
 INTERVAL_SECONDS = 1.0
 
 
-class MemoryWatch:
-    """While entered, adds up a process and all below it once a second; without a `pid` it sees nothing."""
+class ServerProcess:
+    """A process and all below it."""
 
-    def __init__(self, pid: int | None) -> None:
-        self._process = psutil.Process(pid) if pid else None
-        self.seen: Memory | None = Memory(seconds=[], megabytes=[]) if pid else None
+    def __init__(self, pid: int) -> None:
+        self._first = psutil.Process(pid)
+
+    def cpu_seconds(self) -> float:
+        total = 0.0
+        for process in self._all():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += sum(process.cpu_times()[:4])
+        return total
+
+    def resident_bytes(self) -> int:
+        total = 0
+        for process in self._all():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                total += process.memory_info().rss
+        return total
+
+    def _all(self) -> list[psutil.Process]:
+        return [self._first, *self._first.children(recursive=True)]
+
+
+class MemoryWatch:
+    """While entered, looks at a server's memory once a second; without a server it sees nothing."""
+
+    def __init__(self, process: ServerProcess | None) -> None:
+        self._process = process
+        self.seen: Memory | None = Memory(seconds=[], megabytes=[]) if process else None
 
     async def __aenter__(self) -> MemoryWatch:
         self._started = perf_counter()
@@ -36,7 +60,7 @@ class MemoryWatch:
         self._look()
 
     def metrics(self) -> list[Metric]:
-        """By how much it grew from a quarter of the time on: until then the queues fill."""
+        """By how much it grew, and by how much from a quarter of the time on: until then the queues fill."""
         if self.seen is None:
             return []
         values = self.seen.megabytes
@@ -55,9 +79,5 @@ class MemoryWatch:
     def _look(self) -> None:
         if self._process is None or self.seen is None:
             return
-        total = 0
-        for process in (self._process, *self._process.children(recursive=True)):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                total += process.memory_info().rss
         self.seen.seconds.append(round(perf_counter() - self._started, 1))
-        self.seen.megabytes.append(round(total / 1e6, 1))
+        self.seen.megabytes.append(round(self._process.resident_bytes() / 1e6, 1))
