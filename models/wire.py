@@ -47,7 +47,7 @@ def encode(value: Any) -> bytes:
     """`value` as bytes. Raises `TypeError` for what does not travel."""
     arrays: list[Array] = []
     document = json.dumps(_pack(value, arrays), separators=(",", ":")).encode()
-    parts = [HEAD.pack(MAGIC, len(document)), document]
+    parts: list[bytes | memoryview] = [HEAD.pack(MAGIC, len(document)), document]
     length = HEAD.size + len(document)
     for array in arrays:
         parts += [bytes(-length % ALIGNMENT), array.data.cast("B") if array.size else b""]
@@ -96,6 +96,7 @@ def _pack(value: Any, arrays: list[Array]) -> Any:
 def _fields(cls: type) -> list[str]:
     if issubclass(cls, BaseModel):
         return list(cls.model_fields)
+    assert dataclasses.is_dataclass(cls)
     return [field.name for field in dataclasses.fields(cls) if field.init]
 
 

@@ -13,7 +13,7 @@ from services.app import Application
 from services.draining import Drain
 from services.edge import Edge
 from services.engine import Engine
-from services.placement import NO_TIMEOUT, attribute, dependencies
+from services.placement import NO_TIMEOUT, dependencies, runner_urls
 from services.settings import Settings
 
 metrics_folder.use_own_folder()
@@ -64,8 +64,7 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         drain.install()
-        stubs = {model.id: getattr(self, attribute(model), None) for model in settings.models}
-        engine.start({id: stub.to_async for id, stub in stubs.items() if stub is not None})
+        engine.start(runner_urls(self, settings), stopping=lambda: drain.begun)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

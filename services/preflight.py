@@ -15,7 +15,10 @@ def check(settings: Settings) -> None:
     """Raises `ExportMissing` or `DeviceUnavailable`. Done once: the processes that this one starts inherit it."""
     if _DONE in os.environ:
         return
-    for model in settings.models:
+    elsewhere = settings.runner_urls if settings.runners == "services" else {}
+    here = [model for model in settings.models if model.id not in elsewhere]
+    for model in here:
         find_export(model)
-    require_device(settings.device)
+    if here:
+        require_device(settings.device)
     os.environ[_DONE] = "1"
