@@ -18,6 +18,9 @@ log = logging.getLogger("ekiben.draining")
 SETTLE_SECONDS = 0.25
 """How long what was accepted last has to send its request."""
 
+STAY_SECONDS = 1.0
+"""How much longer than its gateway, which gets its SIGTERM at the same moment, a runner lets new requests in."""
+
 EXIT_SECONDS = 5.0
 """How long a process may take to end after its grace. One whose run hangs would never: nobody can end its thread."""
 

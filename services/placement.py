@@ -14,7 +14,7 @@ from starlette.types import ASGIApp
 from models.model import Model
 from services import logs
 from services.core_pool import CorePool
-from services.draining import Drain
+from services.draining import STAY_SECONDS, Drain
 from services.exports import find_export
 from services.hosting import Host
 from services.runners import make_runner
@@ -22,9 +22,6 @@ from services.session import available_cpus
 from services.settings import Settings
 
 NO_TIMEOUT = {"timeout": 86_400}
-
-STAY_SECONDS = 1.0
-"""How much longer than its gateway, which gets its SIGTERM at the same moment, a runner lets new requests in."""
 
 
 def attribute(model: Model) -> str:
