@@ -72,9 +72,11 @@ class Connection(asyncio.Protocol):
             self._answer = None
 
     def close(self) -> None:
+        """At once: what was not sent yet would wait for a process that may never read it."""
         self.closed = True
         if self._transport:
-            self._transport.close()
+            self._transport.abort()
+        self._break(ConnectionResetError("the connection was closed"))
 
     # Called by the event loop.
 
@@ -106,10 +108,10 @@ class Connection(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         assert self._parser
-        if not self._parser.should_keep_alive():
-            self.close()
         if self._answer and not self._answer.done():
             self._answer.set_result(self._parser.get_status_code())
+        if not self._parser.should_keep_alive():
+            self.close()
 
 
 class Connections:

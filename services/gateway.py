@@ -53,6 +53,9 @@ TRACING: dict[str, Any] = {
 @bentoml.service(
     name="ekiben",
     service_class=GatewayService,
+    workers=settings.gateway_workers,
+    # Whether runners are there is the engine's to say: BentoML would wait for one that is away without end.
+    runner_probe={"enabled": False},
     # Deadlines are the engine's: BentoML's timer would answer first, in its own words.
     traffic=NO_TIMEOUT,
     logging={"access": {"enabled": False}},

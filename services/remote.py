@@ -19,7 +19,7 @@ from services.tuning import Arrangement
 ATTEMPTS = 2
 """How often an item may be with a process that ends: twice may be no accident, and the third would be lost too."""
 
-RETURN_SECONDS = 20.0
+RETURN_SECONDS = 30.0
 """How long what was under way with a runner that went away waits for it, or for another."""
 
 RETRY_AFTER_SECONDS = 5.0

@@ -21,8 +21,10 @@ def main() -> int:
     parser.add_argument("--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})")
     parser.add_argument("--port", type=int, default=3001)
     options = parser.parse_args()
-    # Where a gateway finds this runner is nothing to the runner itself.
-    os.environ |= {f"{PREFIX}MODELS": options.model, f"{PREFIX}RUNNERS": "embedded"}
+    # Where gateways find their runners is nothing to a runner.
+    os.environ |= {f"{PREFIX}MODELS": options.model}
+    for name in ("RUNNERS", "RUNNER_URLS", "GATEWAY_WORKERS"):
+        os.environ.pop(PREFIX + name, None)
     ready = f"\n{options.model} is ready for gateways on http://{options.host}:{options.port}\n"
     return start("services.lone_runner:Runner", options.host, options.port, ready)
 
