@@ -14,7 +14,7 @@ from services.doors import doors
 from services.draining import Drain
 from services.edge import SYSTEM_PATHS, Edge
 from services.engine import Engine
-from services.placement import NO_TIMEOUT, attribute, dependencies
+from services.placement import NO_TIMEOUT, dependencies, runner_urls
 from services.settings import Settings
 
 metrics_folder.use_own_folder()
@@ -60,6 +60,9 @@ TRACING: dict[str, Any] = {
 @bentoml.service(
     name="ekiben",
     service_class=GatewayService,
+    workers=settings.gateway_workers,
+    # Whether runners are there is the engine's to say: BentoML would wait for one that is away without end.
+    runner_probe={"enabled": False},
     # Deadlines are the engine's: BentoML's timer would answer first, in its own words.
     traffic=NO_TIMEOUT,
     logging={"access": {"enabled": False}},
@@ -77,8 +80,7 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
                 metrics_port.serve(settings.metrics_host, settings.metrics_port)
             except OSError as failure:  # somebody has taken it since the start was allowed
                 engine.fail("the metrics cannot be served", failure)
-        stubs = {model.id: getattr(self, attribute(model), None) for model in settings.models}
-        engine.start({id: stub.to_async for id, stub in stubs.items() if stub is not None})
+        engine.start(runner_urls(self, settings), stopping=lambda: drain.begun)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

@@ -19,9 +19,12 @@ def check(settings: Settings) -> None:
     """
     if _DONE in os.environ:
         return
-    for model in settings.models:
+    elsewhere = settings.runner_urls if settings.runners == "services" else {}
+    here = [model for model in settings.models if model.id not in elsewhere]
+    for model in here:
         find_export(model)
-    require_device(settings.device)
+    if here:
+        require_device(settings.device)
     if settings.metrics_port:
         metrics_port.check(settings.metrics_host, settings.metrics_port)
     os.environ[_DONE] = "1"

@@ -28,6 +28,8 @@ class Runner(ABC):
     """A loaded model. Made and warmed in a thread (it takes seconds), started on the event loop."""
 
     queue: FairQueue
+    available = True
+    """One in this process always is; one elsewhere can be away."""
 
     def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
         self.model = model

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from models import default_models, find_model
 from models.limits import Limits
 from models.model import Model
+from services.connections import Address
 from services.keys import Key, parse_keys
 from services.origins import parse_origins
 
@@ -45,6 +46,9 @@ class Settings(BaseSettings):
     )
     runner_urls: dict[str, str] = Field(
         default={}, description="Where runners of other machines are, by model id, as JSON; with `services` only."
+    )
+    gateway_workers: int = Field(
+        default=1, ge=1, description="Processes that answer HTTP and share the runners; with `services` only."
     )
     drain_seconds: float = Field(
         default=1.0, ge=0, description="How long after SIGTERM requests are still let in, while balancers notice."
@@ -103,6 +107,20 @@ class Settings(BaseSettings):
         if wrong := [name for name, limit in dataclasses.asdict(value).items() if limit < 1]:
             raise ValueError(f"not at least 1: {', '.join(wrong)}")
         return value
+
+    @field_validator("runner_urls")
+    @classmethod
+    def _refuse_addresses_of_no_runner(cls, value: dict[str, str]) -> dict[str, str]:
+        for id, url in value.items():
+            find_model(id)
+            Address.parse(url)
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_what_needs_services(self) -> Settings:
+        if self.runners == "embedded" and (self.runner_urls or self.gateway_workers > 1):
+            raise ValueError("EKIBEN_RUNNER_URLS and EKIBEN_GATEWAY_WORKERS are for EKIBEN_RUNNERS=services")
+        return self
 
     @model_validator(mode="before")
     @classmethod
