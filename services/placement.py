@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from typing import Any, cast
 
@@ -20,6 +21,8 @@ from services.hosting import Host
 from services.runners import make_runner
 from services.session import available_cpus
 from services.settings import Settings
+
+log = logging.getLogger("ekiben.placement")
 
 NO_TIMEOUT = {"timeout": 86_400}
 
@@ -92,7 +95,11 @@ def runner_service(model: Model, settings: Settings, *, beside: int = 1) -> Any:
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:
-            runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, host.pool)
+            try:
+                runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, host.pool)
+            except Exception:
+                log.critical("a model cannot be served", exc_info=True, extra={"model": model.id})
+                raise
             runner.start()
             host.runner = runner
 
