@@ -65,6 +65,8 @@ class Process:
         self._serving = asyncio.create_task(self.server.serve())
 
     async def die(self) -> None:
+        for listener in self.server.servers:  # first, so that nobody comes back to one that is dead
+            listener.close()
         for connection in list(self.server.server_state.connections):
             connection.transport.abort()
         self.server.should_exit = self.server.force_exit = True
