@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from hypothesis import settings
+from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
 
 from .processes import ekiben_server, gallery
+
+settings.register_profile("demos", deadline=None)  # how long an example takes says nothing here
+settings.load_profile("demos")
 
 # No request of the browser's own, and no sandbox, which root in a container cannot have.
 CHROMIUM = [
@@ -38,13 +42,22 @@ def demos(server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """Chromium: the system's, or the one that Playwright has fetched."""
+def playwright_chromium() -> Iterator[BrowserType]:
     with sync_playwright() as playwright:
-        installed = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=installed, args=CHROMIUM)
-        yield browser
-        browser.close()
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_chromium: BrowserType) -> Iterator[Browser]:
+    browser = launch(playwright_chromium)
+    yield browser
+    browser.close()
+
+
+def launch(chromium: BrowserType, *arguments: str) -> Browser:
+    """Chromium: the system's, or the one that Playwright has fetched."""
+    installed = shutil.which("chromium") or shutil.which("google-chrome")
+    return chromium.launch(executable_path=installed, args=[*CHROMIUM, *arguments])
 
 
 @pytest.fixture
@@ -57,6 +70,14 @@ def page(browser: Browser, demos: str) -> Iterator[Page]:
 def phone(browser: Browser, demos: str) -> Iterator[Page]:
     """The same on a phone's screen."""
     yield from watched_page(browser, demos, width=390, height=844)
+
+
+@pytest.fixture
+def unwatched_page(browser: Browser, demos: str) -> Iterator[Page]:
+    """The same as `page` where Gradio's own components complain on the console, as they do about broken recordings."""
+    page = browser.new_page(base_url=demos)
+    yield page
+    page.close()
 
 
 def watched_page(browser: Browser, demos: str, *, width: int, height: int) -> Iterator[Page]:

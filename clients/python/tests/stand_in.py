@@ -54,6 +54,9 @@ EVENTS: list[dict[str, Any]] = [
     {"type": "transcript.text.done", "text": TEXT},
 ]
 
+LANGUAGES = [{"confidence": 97.1, "language": "pt"}]
+METRICS = '# TYPE ekiben_requests_total counter\nekiben_requests_total{route="/",status="200"} 1.0\n'
+
 PARAMETERS = {
     "/v1/image-classification": {"model", "top_k", "function_to_apply"},
     "/v1/object-detection": {"model", "threshold", "max_detections"},
@@ -93,8 +96,8 @@ class Asked:
                     asked.parameters[name] = data.decode()
         elif kind == "application/json":
             document = json.loads(body)
-            asked.parameters |= document["parameters"]
-            asked.media["inputs"] = document["inputs"]
+            asked.parameters |= document.pop("parameters", {})
+            asked.media |= document
         elif body:
             asked.media["body"] = body
         return asked
@@ -146,8 +149,13 @@ def reply(asked: Asked) -> Reply:
 
 def _answer(asked: Asked) -> Reply:
     if asked.method == "GET":
+        if asked.path == "/metrics":
+            return Reply(200, METRICS.encode(), {"content-type": "text/plain; version=1.0.0; charset=utf-8"})
         pages = {"/v1/models": {"object": "list", "data": MODELS}, "/v1/styles": STYLES, "/readyz": {}}
         return Reply.json(pages[asked.path]) if asked.path in pages else problem(404, "no such route")
+    if asked.path == "/detect":
+        known_text = asked.media.keys() == {"q"}
+        return Reply.json(LANGUAGES) if known_text else Reply.json({"error": "q: is missing"}, 400)
     known = PARAMETERS.get(asked.path)
     if known is None:
         return problem(404, "no such route")

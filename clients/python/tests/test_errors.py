@@ -58,6 +58,7 @@ def test_a_missed_deadline_is_one_wherever_it_was_seen() -> None:
         (b"<html>", "Bad Request", ()),
         (b"", "Bad Request", ()),
         (b"[1]", "Bad Request", ()),
+        (b'{"error": "q: is missing"}', "q: is missing", ()),
         (b'{"title": "Broken"}', "Broken", ()),
         (b'{"errors": [1, {"field": "a"}], "detail": "x"}', "x", (errors.FieldError("a", ""),)),
         (b'{"errors": 7, "detail": "x"}', "x", ()),

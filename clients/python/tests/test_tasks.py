@@ -13,7 +13,7 @@ from PIL import Image
 from ekiben_client import Box, Chunk, Client, DetectedObject, Label, Model, Style, Timing, errors
 
 from .both import Recorder, both
-from .stand_in import Reply, asked_by, picture
+from .stand_in import METRICS, Reply, asked_by, picture
 
 PICTURE = picture()
 
@@ -145,6 +145,27 @@ def test_translation_of_one_text_and_of_several() -> None:
     ]
     assert asked_by(recorder.requests[0]).parameters == {"tgt_lang": "pt"}
     assert asked_by(recorder.requests[-1]).parameters == {"tgt_lang": "pt", "src_lang": "de"}
+
+
+def test_the_language_of_a_text() -> None:
+    found = both("detect_language", "Bom dia!")
+    assert (found.language, found.confidence) == ("pt", pytest.approx(0.971))
+
+
+def test_an_empty_list_of_languages_is_no_answer() -> None:
+    with pytest.raises(errors.UnexpectedAnswer):
+        both("detect_language", "?", handler=Recorder(Reply.json([]), Reply.json([])))
+
+
+def test_a_text_that_cannot_be_sent_has_no_language() -> None:
+    with pytest.raises(errors.UnreadableInput):
+        both("detect_language", "\ud800")
+
+
+def test_metrics_are_text() -> None:
+    recorder = Recorder()
+    assert both("metrics", handler=recorder) == METRICS
+    assert recorder.requests[0].headers["accept"] == "text/plain"
 
 
 def test_models() -> None:

@@ -34,14 +34,14 @@ def shown(label: str, **settings: Any) -> gr.Image:
 def offer(target: Component, files: Mapping[str, str], *, pictures: Mapping[str, str] | None = None) -> None:
     """Buttons that put an example into a component: names and files of `clients/examples`.
 
-    Where the file is no picture, `pictures` has one for the button. Gradio's own examples have no names for
-    screen readers.
+    Where the files are no pictures, `pictures` has those for the buttons, as far as there are any. Gradio's own
+    examples have no names for screen readers.
     """
     with gr.Row(elem_classes="examples"):
         gr.HTML("<p>Or try:</p>")
         for name, file in files.items():
-            icon = (pictures or files)[name]
-            button = gr.Button(name, icon=example(icon), size="sm", scale=0)
+            icon = (files if pictures is None else pictures).get(name)
+            button = gr.Button(name, icon=icon and example(icon), size="sm", scale=0)
             button.click(functools.partial(example, file), None, target, queue=False, show_progress="hidden")
 
 

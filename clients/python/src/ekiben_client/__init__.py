@@ -23,7 +23,7 @@ from ekiben_client.image_classification import Classification, Label
 from ekiben_client.object_detection import Box, DetectedObject, ObjectDetection
 from ekiben_client.speech_recognition import Chunk, Transcript
 from ekiben_client.style_transfer import Style, StyledPicture
-from ekiben_client.translation import Translation
+from ekiben_client.translation import DetectedLanguage, Translation
 
 __all__ = [
     "AsyncClient",
@@ -32,6 +32,7 @@ __all__ = [
     "Chunk",
     "Classification",
     "Client",
+    "DetectedLanguage",
     "DetectedObject",
     "EkibenError",
     "Face",

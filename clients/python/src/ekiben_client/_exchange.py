@@ -127,7 +127,7 @@ def error_of_answer(answer: Answer, request_id: str) -> EkibenError:
 
 
 def _problem(content: bytes) -> tuple[str, tuple[FieldError, ...]]:
-    """The sentence and the fields of a problem document (RFC 9457), or of an error of OpenAI's dialect."""
+    """The sentence and the fields of a problem document (RFC 9457), or of an error in the words of a dialect."""
     try:
         document = json.loads(content)
     except (ValueError, RecursionError):
@@ -135,6 +135,8 @@ def _problem(content: bytes) -> tuple[str, tuple[FieldError, ...]]:
     if not isinstance(document, dict):
         return "", ()
     error = document.get("error")
+    if isinstance(error, str):
+        return error, ()
     if isinstance(error, dict):
         detail, name = str(error.get("message") or ""), error.get("param")
         return detail, (FieldError(str(name), detail),) if name else ()

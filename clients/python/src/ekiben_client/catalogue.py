@@ -9,6 +9,7 @@ from ekiben_client._call import Call, question
 
 PATH = "/v1/models"
 READY_PATH = "/readyz"
+METRICS_PATH = "/metrics"
 
 
 @dataclass(frozen=True)
@@ -41,3 +42,8 @@ def _read(answer: Answer, meta: Meta) -> tuple[Model, ...]:
 
 def readiness() -> Call[None, bool]:
     return replace(question(READY_PATH, lambda answer, meta: True), retried=False)
+
+
+def metrics() -> Call[None, str]:
+    text = question(METRICS_PATH, lambda answer, meta: answer.content.decode("utf-8", "replace"))
+    return replace(text, accept="text/plain")

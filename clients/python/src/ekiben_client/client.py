@@ -31,7 +31,7 @@ from ekiben_client.image_classification import Classification
 from ekiben_client.object_detection import ObjectDetection
 from ekiben_client.speech_recognition import Transcript
 from ekiben_client.style_transfer import Style, StyledPicture
-from ekiben_client.translation import Translation
+from ekiben_client.translation import DetectedLanguage, Translation
 
 
 class Client:
@@ -267,9 +267,17 @@ class Client:
         call = translation.translation_of_one(target=target, source=source, model=model)
         return self._ask_many(call, texts, timeout, in_flight, progress)
 
+    def detect_language(self, text: str, *, timeout: float | None = None) -> DetectedLanguage:
+        """The likeliest of the languages that the server translates from."""
+        return self._ask(translation.language_detection(), text, timeout)
+
     def models(self, *, timeout: float | None = None) -> tuple[Model, ...]:
         """The models that the server has."""
         return self._ask(catalogue.models(), None, timeout)
+
+    def metrics(self, *, timeout: float | None = None) -> str:
+        """What the server counts and measures, in Prometheus' text format."""
+        return self._ask(catalogue.metrics(), None, timeout)
 
     def ready(self, *, timeout: float = 5.0) -> bool:
         """Whether the server is there and lets requests in."""

@@ -62,6 +62,11 @@ def test_models_and_readiness(client: Client) -> None:
     assert (model.task, model.default, model.provider) == ("image-classification", True, "CPUExecutionProvider")
 
 
+def test_metrics_count_what_was_asked(client: Client, cat: Path) -> None:
+    client.classify(cat)
+    assert 'ekiben_requests_total{route="/v1/image-classification",status="200"}' in client.metrics()
+
+
 def test_a_deadline_that_cannot_be_kept_is_missed(client: Client, cat: Path) -> None:
     with pytest.raises(errors.DeadlineExceeded):
         client.classify(cat, timeout=0.002)

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from ekiben_demos.apps import faces, paint_it, street_scene, what_is_this
+from ekiben_demos.apps import (
+    faces,
+    interpreter,
+    paint_it,
+    street_scene,
+    subtitles,
+    under_the_hood,
+    voice_commands,
+    what_is_this,
+)
 from ekiben_demos.demo import Demo
 
 DEMOS: tuple[Demo, ...] = (
@@ -10,4 +19,8 @@ DEMOS: tuple[Demo, ...] = (
     street_scene.DEMO,
     faces.DEMO,
     paint_it.DEMO,
+    subtitles.DEMO,
+    interpreter.DEMO,
+    voice_commands.DEMO,
+    under_the_hood.DEMO,
 )

@@ -1,0 +1,1 @@
+"""What a server does, from the numbers that it gives Prometheus."""
