@@ -54,7 +54,7 @@ def build() -> None:
     timer = gr.Timer(1.0, active=False)
     after = [house, drawing, heard, timer]
     speech.change(hear, [speech, house], after)
-    typed.submit(obey, [typed, house], after).then(lambda: "", None, typed, show_progress="hidden")
+    typed.submit(obey, [typed, house], after)
     timer.tick(tick, house, [drawing, timer], show_progress="hidden")
 
 
