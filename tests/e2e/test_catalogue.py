@@ -115,6 +115,9 @@ def test_the_landing_page_shows_how_each_task_is_asked(http: httpx.Client) -> No
     for task in set(TASKS.values()):
         assert f"/v1/{task}" in text
     assert "/v1/style-transfer -o painted.png" in text  # and not into a terminal
+    assert re.search("curl -T talk.mp3 -X POST .*/v1/speech-recognition", text)
+    assert re.search("curl --json .* .*/v1/translation", text)
+    assert "make demo" in text
 
 
 def test_the_styles_are_listed_with_titles(http: httpx.Client) -> None:

@@ -21,8 +21,9 @@ def test_hides_the_faces_of_a_video(page: Page) -> None:
     page.goto("/faces")
     page.get_by_role("tab", name="Video").click()
     page.get_by_role("button", name="Musicians").last.click()
+    expect(page.locator("video")).to_be_visible()
     page.get_by_role("button", name="Hide the faces in the video").click()
-    expect(page.get_by_text("followed. Watch the result")).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("status").get_by_text("followed. Watch")).to_be_visible(timeout=90_000)
     expect(page.get_by_role("link", name="Download")).to_be_visible()
 
 

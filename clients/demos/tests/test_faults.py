@@ -13,6 +13,7 @@ from PIL import UnidentifiedImageError
 from ekiben_demos.faults import CannotDo, sentence, tells_faults
 
 FIELD = errors.FieldError("style_image", "cannot be decoded")
+NAMED = errors.FieldError("image", "the picture is truncated")
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,7 @@ FIELD = errors.FieldError("style_image", "cannot be decoded")
     [
         (CannotDo("Too long."), "Too long."),
         (errors.InvalidInput("x", fields=(FIELD,)), "The painting cannot be decoded."),
+        (errors.InvalidInput("x", fields=(NAMED,)), "The picture is truncated."),
         (errors.BudgetExceeded("the picture has too many pixels"), "The server does not take this: the picture has"),
         (errors.ConnectionFailed("refused"), "The ekiben server does not answer."),
         (errors.Overloaded("full"), "The server is busy."),

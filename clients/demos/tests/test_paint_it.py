@@ -39,7 +39,8 @@ def test_bad_photo_gives_a_sentence(page: Page) -> None:
     page.goto("/paint-it")
     bad: FilePayload = {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": b"no picture"}
     page.locator("input[type=file]").first.set_input_files(bad)
-    expect(page.get_by_text("The picture is not a JPEG, PNG or WebP picture.")).to_be_visible(timeout=20_000)
+    told = page.get_by_test_id("toast-text").first
+    expect(told).to_have_text("The picture is not a JPEG, PNG or WebP picture.", timeout=20_000)
 
 
 def download(page: Page, target: Path) -> Image.Image:

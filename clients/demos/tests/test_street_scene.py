@@ -21,8 +21,9 @@ def test_follows_people_through_a_video(page: Page, examples: Path, tmp_path: Pa
     page.goto("/street-scene")
     page.get_by_role("tab", name="Video").click()
     page.get_by_role("button", name="A street").last.click()
+    expect(page.locator("video")).to_be_visible()
     page.get_by_role("button", name="Find things in the video").click()
-    expect(page.get_by_text("pictures")).to_be_visible(timeout=20_000)  # the progress bar
+    expect(page.get_by_text("/70 pictures").first).to_be_visible(timeout=20_000)  # the progress bar
     counts = page.get_by_role("table", name="How many")
     expect(counts.get_by_role("row", name="car 2 2")).to_be_visible(timeout=90_000)
     expect(counts.get_by_role("row").filter(has_text="person")).to_be_visible()
@@ -40,8 +41,11 @@ def test_bad_video_gives_a_sentence(page: Page) -> None:
     page.goto("/street-scene")
     page.get_by_role("tab", name="Video").click()
     page.get_by_role("button", name="Find things in the video").click()
-    expect(page.get_by_text("There is no video yet")).to_be_visible()
+    expect(page.get_by_test_id("toast-text").filter(has_text="There is no video yet")).to_be_visible()
     bad: FilePayload = {"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"no video" * 100}
     page.locator("input[type=file][accept*=video]").set_input_files(bad)
     page.get_by_role("button", name="Find things in the video").click()
-    expect(page.get_by_text("This file is not a video or a recording that can be read.")).to_be_visible()
+    told = page.get_by_test_id("toast-text").filter(
+        has_text="This file is not a video or a recording that can be read."
+    )
+    expect(told).to_be_visible()

@@ -6,7 +6,8 @@ import argparse
 import os
 import signal
 import tempfile
-import threading
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 def main() -> None:
@@ -15,17 +16,16 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=7860)
     arguments = parser.parse_args()
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    # Waited for below. Blocked first, so that no other thread can take them.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with tempfile.TemporaryDirectory(prefix="ekiben-demos-") as folder:
         # Read when Gradio is imported: nothing is sent anywhere, and uploads go when the process goes.
         os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", GRADIO_TEMP_DIR=folder)
-        serve(arguments.server, arguments.host, arguments.port, stop)
+        serve(arguments.server, arguments.host, arguments.port)
 
 
-def serve(server_url: str, host: str, port: int, stop: threading.Event) -> None:
-    """Serve the gallery until `stop` is set."""
+def serve(server_url: str, host: str, port: int) -> None:
+    """Serve the gallery until a signal comes, which has to be blocked."""
     from ekiben_demos import gallery, look, server
     from ekiben_demos.apps import DEMOS
     from ekiben_demos.media import EXAMPLES
@@ -46,7 +46,7 @@ def serve(server_url: str, host: str, port: int, stop: threading.Event) -> None:
         prevent_thread_lock=True,
     )
     print(f"Demos: http://{host}:{port} (server: {server_url})", flush=True)
-    stop.wait()
+    signal.sigwait(STOPPING)
     blocks.close(verbose=False)
     server.disconnect()
 

@@ -40,7 +40,7 @@ def sentence(fault: Exception) -> str:
         case errors.InternalError():
             return f"The server made a mistake. Its log has more under {fault.request_id}."
         case errors.StatusError(fields=[first, *_]):
-            return f"{THINGS.get(first.field, first.field).capitalize()} {first.message.rstrip('.')}."
+            return _about(first)
         case EkibenError():
             return f"The server does not take this: {fault.detail.rstrip('.')}."
         case UnidentifiedImageError() | Image.DecompressionBombError():
@@ -50,6 +50,13 @@ def sentence(fault: Exception) -> str:
         case _:
             log.error("a demo failed", exc_info=fault)
             return "Something went wrong in this demo; the terminal that it runs in has the details."
+
+
+def _about(fault: errors.FieldError) -> str:
+    """What is wrong with a field, which the server's message may name or leave out."""
+    thing, message = THINGS.get(fault.field, fault.field), fault.message.rstrip(".")
+    whole = message if message.startswith(thing) else f"{thing} {message}"
+    return f"{whole[0].upper()}{whole[1:]}."
 
 
 @contextmanager
