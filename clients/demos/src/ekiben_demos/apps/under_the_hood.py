@@ -56,4 +56,5 @@ DEMO = Demo(
     "Under the hood",
     "What the server is doing right now: requests, queues, batches, and where the time goes.",
     build,
+    "card-under-the-hood.webp",
 )

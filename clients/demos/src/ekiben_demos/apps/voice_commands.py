@@ -125,4 +125,5 @@ DEMO = Demo(
     "Voice commands",
     "Say “lights on in the kitchen” or “set a timer for ten minutes” to a small house.",
     build,
+    "card-voice-commands.webp",
 )
