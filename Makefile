@@ -9,14 +9,18 @@ PEERS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-# Demos have an environment of their own: Gradio holds Pillow at 12.
+# Demos and load tests have environments of their own: Gradio holds Pillow at 12, and Locust brings a web server.
 DEMOS := clients/demos
 DEMOS_RUN := $(DEMOS)/.venv/bin/python
 DEMOS_STAMP := $(DEMOS)/.venv/.installed
+LOAD := clients/load
+LOAD_RUN := $(LOAD)/.venv/bin/python
+LOAD_STAMP := $(LOAD)/.venv/.installed
 export BENTOML_DO_NOT_TRACK := True
 
 .DEFAULT_GOAL := help
-.PHONY: help setup serve demo export test browser lint bench eval stress bento bentocheck clientcheck lock clean
+.PHONY: help setup serve demo export test browser lint bench eval stress load overload bento bentocheck image \
+	containercheck clientcheck lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +48,12 @@ $(DEMOS_STAMP): $(DEMOS)/pyproject.toml $(DEMOS)/requirements.txt
 		--editable clients/python --editable '$(DEMOS)[test]'
 	@touch $@
 
+$(LOAD_STAMP): $(LOAD)/pyproject.toml $(STAMP)
+	$(RUN) -m venv $(LOAD)/.venv
+	$(LOAD_RUN) -m pip install --quiet --disable-pip-version-check --constraint requirements/all.txt \
+		--editable '$(LOAD)[test]'
+	@touch $@
+
 # Whichever of the two ends first, by itself or by Ctrl-C, the other ends too.
 demo: private SHELL := bash
 demo: export $(DEMOS_STAMP) ## the server on PORT and demos in the browser on DEMO_PORT (default 7860)
@@ -57,18 +67,20 @@ browser: $(DEMOS_STAMP)
 		|| { test "$$(id -u)" = 0 && command -v apt-get >/dev/null && apt-get update -q && apt-get install -qy chromium; } \
 		|| $(DEMOS_RUN) -m playwright install chromium
 
-test: $(STAMP) $(DEMOS_STAMP) browser ## every test that needs no GPU
+test: $(STAMP) $(DEMOS_STAMP) $(LOAD_STAMP) browser ## every test that needs no GPU
 	@$(RUN) -m exporters --all
 	$(RUN) -m pytest
 	cd clients/python && ../../$(RUN) -m pytest
+	cd $(LOAD) && .venv/bin/python -m pytest
 	cd $(DEMOS) && .venv/bin/python -m pytest
 
-lint: $(STAMP) $(DEMOS_STAMP) ## ruff and mypy --strict
+lint: $(STAMP) $(DEMOS_STAMP) $(LOAD_STAMP) ## ruff and mypy --strict
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	cd clients/python && ../../$(RUN) -m mypy
 	cd $(DEMOS) && .venv/bin/python -m mypy
+	cd $(LOAD) && ../../$(RUN) -m mypy --python-executable .venv/bin/python
 
 bench: export ## the server beside the limit; PEERS=1 adds other servers
 	@$(RUN) -m benchmarks $(if $(PEERS),--peers)
@@ -81,11 +93,27 @@ eval: $(STAMP) ## BLEU, chrF and word error rates beside those of the reference 
 stress: export ## overload, and 100,000 requests: five minutes
 	@$(RUN) -m benchmarks.stress
 
+load: export $(LOAD_STAMP) ## MLPerf's scenarios over HTTP for two minutes, and a report in build/
+	@mkdir -p build
+	@$(RUN) -m benchmarks.with_server $(LOAD_RUN) -m ekiben_load all --url {url} --seconds 10 \
+		--json build/load.json --html build/load.html
+
+overload: export $(LOAD_STAMP) ## three times what a mix of all tasks can do, for a minute
+	@mkdir -p build
+	@$(RUN) -m benchmarks.with_server $(LOAD_RUN) -m ekiben_load overload --url {url} --pid {pid} --seconds 60 \
+		--json build/overload.json --html build/overload.html
+
 bento: export ## pack the service and its models into a bento
 	@$(VENV)/bin/bentoml build
 
 bentocheck: export ## serve the bento from an environment that holds its requirements and nothing else
 	$(RUN) -m tests.bento_in_clean_environment
+
+image: export ## the container image ekiben:cpu, or DEVICE=cuda
+	@deploy/build $(or $(DEVICE),cpu)
+
+containercheck: export ## build the CPU image, run it locked down, ask it everything, stop it
+	@deploy/check
 
 clientcheck: ## the client with the oldest and the newest Python that are here
 	$(PYTHON) clients/python/tests/every_python.py
@@ -99,4 +127,4 @@ lock: $(STAMP) $(DEMOS_STAMP) ## resolve the dependencies anew into requirements
 	$(DEMOS_RUN) -m pip freeze --exclude-editable > $(DEMOS)/requirements.txt
 
 clean: ## remove the environments
-	rm -rf $(VENV) $(DEMOS)/.venv
+	rm -rf $(VENV) $(DEMOS)/.venv $(LOAD)/.venv

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import large, machine, together
+from benchmarks import large, machine, placement, together
 from benchmarks.limit import Limit
 from benchmarks.load import Target, measure
 from benchmarks.payloads import multipart, picture, raw
@@ -54,6 +54,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each sample")
     parser.add_argument("--peers", action="store_true", help="measure other servers too; each gets an environment")
+    parser.add_argument("--placement", action="store_true", help="only compare where runners can be, at 8 clients")
     options = parser.parse_args()
     rounds, seconds = options.rounds, options.seconds
     tasks = [PICTURE_TASKS[name] for name in options.tasks]
@@ -61,7 +62,12 @@ def main() -> None:
     print(f"{machine.describe()}; a {len(picture()) // 1000} KB JPEG of 640x480\n", flush=True)
     for task in tasks:
         print(f"{task.name}, {task.models[0].id}:\n", flush=True)
+        if options.placement:
+            print(placement.report(task, clients=8, rounds=rounds, seconds=seconds), end="\n\n", flush=True)
+            continue
         print(arrangements(task, options.clients, rounds=rounds, seconds=seconds), end="\n\n", flush=True)
+    if options.placement:
+        return
     if len(tasks) > 1:
         print(f"All at once, 8 clients each:\n\n{together.report(tasks, clients=8, seconds=8 * seconds)}\n", flush=True)
     if comparison.TASK in tasks:

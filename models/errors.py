@@ -2,6 +2,7 @@
 
 EkibenError                         500
 ├── MalformedBody     (ValueError)  400  broken JSON, broken multipart
+├── Unauthorized                    401  no API key, or none that is known
 ├── UnknownModel      (LookupError) 404
 ├── NotAcceptable                   406  no media type that `Accept` names can be answered
 ├── BudgetExceeded    (ValueError)  413  too many bytes, pixels, seconds, characters, parts
@@ -44,6 +45,11 @@ class EkibenError(Exception):
 class MalformedBody(EkibenError, ValueError):
     status = 400
     title = "Malformed body"
+
+
+class Unauthorized(EkibenError):
+    status = 401
+    title = "Unauthorized"
 
 
 class UnknownModel(EkibenError, LookupError):

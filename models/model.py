@@ -100,6 +100,9 @@ class Stepwise:
     - `warm_shape`: sizes along the axes that vary, for the run before the model is ready; 1 where it says none.
     - `shared`: whether rows may share a run. Not where a graph rounds its activations over the whole batch, so
       that a row's tokens would depend on its company.
+    - `encoded_together`: how many items of usual cost one run of the encoder takes on a CPU. More than one where an
+      item is so small that reading the weights is a good part of its run; more than that only makes them wait for
+      each other.
 
     Every other decoder input is context: an encoder output of the same name, kept as it is.
     """
@@ -113,6 +116,7 @@ class Stepwise:
     masks: Mapping[str, str] = field(default_factory=dict)
     warm_shape: Mapping[str, int] = field(default_factory=dict)
     shared: bool = True
+    encoded_together: int = 1
 
     def __post_init__(self) -> None:
         outputs = {tensor.name for tensor in self.decoder.outputs}

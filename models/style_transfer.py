@@ -206,7 +206,6 @@ class StyleTransfer(Task[StyleModel, StyleParameters]):
         return next((model for model in served if isinstance(model, kind)), served[0])
 
     def converse(self, model: StyleModel, request: Request[StyleParameters]) -> Conversation[Media]:
-        style = yield from model.style(request)
         parameters = request.parameters
 
         def size(of: Size) -> Size:
@@ -215,6 +214,8 @@ class StyleTransfer(Task[StyleModel, StyleParameters]):
         picture = decode(request.media["image"], field="image", limits=request.limits, resampled=size)
         content = picture.image.resize(size(picture.size), Resampling.BICUBIC)
         del picture  # it may be large, and the wait long
+        # After the picture, so that nothing runs for one that cannot be read.
+        style = yield from model.style(request)
         pixels = mirrored(content)
         height, width, _ = pixels.shape
         [output] = yield from run([Item({"image": pixels, "style": style}, cost=width * height)])

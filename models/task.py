@@ -28,12 +28,16 @@ from pydantic import BaseModel, ConfigDict, Field
 from models.limits import Limits
 from models.media import MediaKind
 from models.model import Model
+from models.wire import travels
 
 Array = NDArray[Any]
 
 
 class TokenSearch(Protocol):
-    """How one row of a stepwise model chooses its tokens; it keeps what it needs between steps."""
+    """How one row of a stepwise model chooses its tokens; it keeps what it needs between steps.
+
+    Before its first choice, and so may its result, it `travels` to a runner in another process.
+    """
 
     @property
     def prompt(self) -> Sequence[int]:
@@ -46,6 +50,7 @@ class TokenSearch(Protocol):
         """The row's output, once it has ended."""
 
 
+@travels
 @dataclass(frozen=True)
 class Item:
     """One unit of a runner's work: tensors by name without their batch axis, and what it costs to run."""
@@ -174,6 +179,8 @@ class Task(ABC, Generic[M, P]):
     inputs: ClassVar[tuple[Input, ...]]
     answer_type: ClassVar[Any]
     """The answer's type, for its JSON and its schema."""
+    partial_type: ClassVar[Any] = None
+    """What `Partial` holds, where callers may have the answer while it is made."""
     example: ClassVar[Any]
     """A real answer, shown in the documentation."""
     media_types: ClassVar[tuple[str, ...]] = ()

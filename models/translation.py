@@ -18,7 +18,7 @@ from models.text.sentence_translation import Rows, row, translate
 from models.text.translators import CATALOGUE, Translator
 from models.text.vocabulary import Vocabulary
 
-WINDOW = 64
+WINDOW = 128
 """Sentences of one request that are under way at a time: enough to fill batches, few enough to hold in memory."""
 
 Language = Annotated[str, Field(min_length=1, max_length=20, examples=["en", "pt-BR"])]
@@ -70,6 +70,7 @@ class Translation(Task[Translator, TranslationParameters]):
     )
     inputs = (Input("inputs", TEXT),)
     answer_type = list[Translated]
+    partial_type = Piece
     # By bergamot-tiny-en-pt.
     example = ({"translation_text": "O gato está dormindo no sofá."},)
     deadline_seconds = 600.0
@@ -130,7 +131,7 @@ def find_translator(served: Sequence[Translator], text: str, parameters: Transla
     for each in served:
         if each.source_language == source and target in (None, each.target_language):
             return each
-    field = "tgt_lang" if parameters.tgt_lang else "src_lang"
+    field = "tgt_lang" if any(each.source_language == source for each in served) else "src_lang"
     raise InvalidInput.of(field, f"no model here translates from {source} to {target or 'anything'}; {_pairs(served)}")
 
 

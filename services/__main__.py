@@ -17,6 +17,7 @@ from models import TASKS
 from models.errors import UnknownModel
 from services import preflight
 from services.exports import ExportMissing
+from services.metrics_port import PortUnavailable
 from services.session import DeviceUnavailable
 from services.settings import Settings
 
@@ -26,18 +27,25 @@ def main() -> int:
     parser.add_argument("--host", default="0.0.0.0", help="address to listen on (default: all)")
     parser.add_argument("--port", type=int, default=3000)
     options = parser.parse_args()
+    return start("services.gateway:Gateway", options.host, options.port, welcome(options.port))
+
+
+def start(service: str, host: str, port: int, greeting: str) -> int:
+    """Serve a BentoML service until it ends, and greet when it is ready; its exit code."""
     try:
-        preflight.check(Settings())
-    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable) as error:
+        settings = Settings()
+        if settings.metrics_port == port:
+            raise PortUnavailable(f"EKIBEN_METRICS_PORT: {port} is the server's own port")
+        preflight.check(settings)
+    except (ValidationError, SettingsError, UnknownModel, ExportMissing, DeviceUnavailable, PortUnavailable) as error:
         print(f"ekiben cannot start: {error}", file=sys.stderr)
         return 1
     bentoml = Path(sys.executable).with_name("bentoml")
-    command = [str(bentoml), "serve", "services.gateway:Gateway"]
-    server = subprocess.Popen([*command, "--host", options.host, "--port", str(options.port)])
+    server = subprocess.Popen([str(bentoml), "serve", service, "--host", host, "--port", str(port)])
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda number, _: server.send_signal(number))
-    if wait_until_ready(server, options.port):
-        print(welcome(options.port), flush=True)
+    if wait_until_ready(server, port):
+        print(greeting, flush=True)
     return server.wait()
 
 

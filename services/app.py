@@ -15,10 +15,10 @@ from services.bodies import BodyMemory
 from services.documentation import describe
 from services.edge import Record
 from services.engine import Engine
-from services.problems import error_response, internal_error, problem_response
-from services.routes import catalogue, libretranslate, pages, sentence_errors, tasks
+from services.routes import catalogue, dialects, libretranslate, pages, tasks
 from services.routes.open_inference import routes as open_inference
 from services.routes.openai import transcriptions
+from services.settings import Settings
 from services.version import VERSION
 
 DESCRIPTION = """Pretrained models behind HTTP. Every media route takes its input three ways: as the raw body with
@@ -30,7 +30,7 @@ class Application:
     CPU time for what they do not need."""
 
     def __init__(self, engine: Engine, *, draining: Callable[[], bool] = lambda: False) -> None:
-        self.fastapi = _fastapi()
+        self.fastapi = _fastapi(engine.settings)
         pages.add_routes(self.fastapi, engine)
         catalogue.add_routes(self.fastapi, engine)
         memory = BodyMemory(engine.settings.body_memory_bytes)
@@ -46,7 +46,7 @@ class Application:
         await (route or self.fastapi)(scope, receive, send)
 
 
-def _fastapi() -> FastAPI:
+def _fastapi(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="ekiben",
         version=VERSION,
@@ -55,25 +55,25 @@ def _fastapi() -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,  # another path is another route, and nobody follows a redirect with a body
     )
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign]
+    app.openapi = lambda: describe(app, settings)  # type: ignore[method-assign]
 
     @app.exception_handler(EkibenError)
     async def on_known_error(http: HttpRequest, error: EkibenError) -> Response:
-        return error_response(error, Record.of(http.scope).request_id)
+        return dialects.error_response(error, path=http.scope["path"], request_id=Record.of(http.scope).request_id)
 
     @app.exception_handler(HTTPException)
     async def on_http_error(http: HttpRequest, error: HTTPException) -> Response:
-        if http.url.path.startswith("/v2/"):
-            return sentence_errors.error_response(error.status_code, str(error.detail), dict(error.headers or {}))
-        return problem_response(
+        return dialects.status_response(
             error.status_code,
             str(error.detail),
+            path=http.scope["path"],
             request_id=Record.of(http.scope).request_id,
             headers=dict(error.headers or {}),
         )
 
     @app.exception_handler(Exception)
     async def on_fault(http: HttpRequest, error: Exception) -> Response:
-        return internal_error(Record.of(http.scope).request_id)  # the edge writes it to the log
+        # The edge writes it to the log.
+        return dialects.internal_error(path=http.scope["path"], request_id=Record.of(http.scope).request_id)
 
     return app

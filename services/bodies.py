@@ -9,7 +9,7 @@ from typing import ParamSpec, TypeVar
 
 from starlette.types import Receive
 
-from models.errors import BudgetExceeded, DeadlineExceeded, Overloaded
+from models.errors import BudgetExceeded, DeadlineExceeded, Overloaded, UnsupportedMedia
 
 DISCARD_BYTES = 256_000_000
 DISCARD_SECONDS = 30.0
@@ -60,6 +60,12 @@ class Share:
             raise Overloaded("the server holds as many bytes of requests as it may")
         self._memory.taken += length
         self.taken += length
+
+
+def refuse_coding(headers: Mapping[str, str]) -> None:
+    """Raises `UnsupportedMedia` for a body that would have to be unpacked first."""
+    if (coding := headers.get("content-encoding", "identity").lower()) != "identity":
+        raise UnsupportedMedia(f"a body with the content coding {coding!r} is not accepted; send it as it is")
 
 
 async def read_body(

@@ -9,7 +9,9 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 
 from models import AnyTask
+from services.keys import needs_key
 from services.problems import MEDIA_TYPE, Problem
+from services.settings import Settings
 
 PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
 
@@ -64,9 +66,13 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 def _answer(task: AnyTask) -> dict[str, Any]:
     if task.media_types:
-        content = {media_type: {"schema": BINARY} for media_type in task.media_types}
-        return {"content": content, "description": "In the first of these types that `Accept` does not speak against."}
-    return {"model": task.answer_type, "content": {"application/json": {"example": task.example}}}
+        pictures = {media_type: {"schema": BINARY} for media_type in task.media_types}
+        return {"content": pictures, "description": "In the first of these types that `Accept` does not speak against."}
+    content: dict[str, Any] = {"application/json": {"example": task.example}}
+    if task.partial_type:
+        pieces = "The answer while it is made: `partial` events, then one `answer`, or an `error`."
+        content["text/event-stream"] = {"schema": {"type": "string", "description": pieces}}
+    return {"model": task.answer_type, "content": content}
 
 
 def _statuses(task: AnyTask) -> list[int]:
@@ -115,7 +121,7 @@ def _answer_headers() -> dict[str, Any]:
     return {name: {"description": text, "schema": {"type": "string"}} for name, text in names.items()}
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
+def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
     """The whole document, with the operations that BentoML answers and the shape of every error."""
     if app.openapi_schema is None:
         document = get_openapi(
@@ -127,6 +133,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
         schemas["Problem"] = problem
         _forget_fastapis_own_errors(document)
         document["paths"] |= _operations()
+        if settings.metrics_port:
+            del document["paths"]["/metrics"]
+        if settings.api_keys:
+            _ask_for_keys(document)
         app.openapi_schema = document
     return app.openapi_schema
 
@@ -139,6 +149,18 @@ def _forget_fastapis_own_errors(document: dict[str, Any]) -> None:
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
         document["components"]["schemas"].pop(name, None)
+
+
+def _ask_for_keys(document: dict[str, Any]) -> None:
+    scheme = {"type": "http", "scheme": "bearer", "description": "An API key."}
+    document["components"]["securitySchemes"] = {"key": scheme}
+    document["security"] = [{"key": []}]
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            if needs_key(path):
+                operation["responses"]["401"] = {"description": "No API key, or none that is known here."}
+            else:
+                operation["security"] = []
 
 
 def _operations() -> dict[str, Any]:

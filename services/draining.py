@@ -10,13 +10,16 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 log = logging.getLogger("ekiben.draining")
 
 SETTLE_SECONDS = 0.25
 """How long what was accepted last has to send its request."""
+
+STAY_SECONDS = 1.0
+"""How much longer than its gateway, which gets its SIGTERM at the same moment, a runner lets new requests in."""
 
 EXIT_SECONDS = 5.0
 """How long a process may take to end after its grace. One whose run hangs would never: nobody can end its thread."""
@@ -27,14 +30,18 @@ class Drain:
 
     1. `/readyz` says 503, and answers ask their clients to close the connection; for `wait_seconds`, while
        balancers notice, requests are served as ever.
-    2. Nobody is let in any more; what is in flight is finished, for `grace_seconds` at most.
+    2. Nobody is let in any more; what is in flight is finished, for `grace_seconds` at most. A runner in a process
+       of its own first waits `until` no gateway needs it, within the same time.
     3. The application's shutdown stops the runners, and the process exits; where a run hangs, with code 1.
     """
 
-    def __init__(self, *, wait_seconds: float, grace_seconds: float) -> None:
+    def __init__(
+        self, *, wait_seconds: float, grace_seconds: float, until: Callable[[], Awaitable[None]] | None = None
+    ) -> None:
         self.begun = False
         self._wait_seconds = wait_seconds
         self._grace_seconds = grace_seconds
+        self._until = until
         self._exit: Callable[[int, None], Any] | None = None
 
     def install(self) -> None:
@@ -53,6 +60,12 @@ class Drain:
     async def _stop(self) -> None:
         assert self._exit is not None
         await asyncio.sleep(self._wait_seconds)
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._grace_seconds
+        if self._until:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(ends):
+                    await self._until()
         server = getattr(self._exit, "__self__", None)
         for listener in getattr(server, "servers", ()):
             for each in listener.sockets:
@@ -60,8 +73,9 @@ class Drain:
         await asyncio.sleep(SETTLE_SECONDS)
         self._exit(signal.SIGTERM, None)
         # To uvicorn a second signal, SIGINT, means: wait no longer.
-        asyncio.get_running_loop().call_later(self._grace_seconds, self._exit, signal.SIGINT, None)
-        last_resort = threading.Timer(self._grace_seconds + EXIT_SECONDS, os._exit, (1,))
+        remaining = max(0.0, ends - loop.time())
+        loop.call_later(remaining, self._exit, signal.SIGINT, None)
+        last_resort = threading.Timer(remaining + EXIT_SECONDS, os._exit, (1,))
         last_resort.daemon = True  # gone with a process that ends by itself
         last_resort.start()
 

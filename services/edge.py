@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Literal
 from uuid import uuid4
 
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services import metrics
 from services.bodies import ClientGone
 from services.engine import Timings
-from services.problems import internal_error, problem_response
+from services.problems import problem_response
+from services.routes import dialects
 
 log = logging.getLogger("ekiben.access")
 
@@ -29,6 +29,7 @@ STAGES = ("decode", "queue", "infer", "post")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _REASONS = {
     400: "malformed",
+    401: "key",
     404: "not_found",
     413: "budget",
     415: "media_type",
@@ -51,8 +52,15 @@ class Record:
     provider: str = ""
     timings: Timings = field(default_factory=Timings)
     body: Literal["unread", "begun", "ended"] = "unread"
-    describe_fault: Callable[[str], Response] = internal_error
-    """What answers a bug of ours, given the request id: a route may have words of its own."""
+    key_holder: str = ""
+    rejection: str = ""
+    """Why it was refused, where the status alone does not say."""
+    admit: Callable[[object], None] | None = None
+    """Where a key is needed and none was in the headers: to be called with the body's, before anything else is done.
+
+    Raises `Unauthorized`, `Overloaded`.
+    """
+    more_headers: Sequence[tuple[bytes, bytes]] = ()
 
     @classmethod
     def of(cls, scope: Scope) -> Record:
@@ -60,7 +68,7 @@ class Record:
         return record
 
     def headers(self) -> list[tuple[bytes, bytes]]:
-        headers = [(b"x-request-id", self.request_id.encode())]
+        headers = [(b"x-request-id", self.request_id.encode()), *self.more_headers]
         if self.model:
             stages = ", ".join(f"{stage};dur={getattr(self.timings, stage) * 1e3:.2f}" for stage in STAGES)
             headers.append((b"x-ekiben-model", self.model.encode()))
@@ -70,12 +78,27 @@ class Record:
 
 
 class Edge:
-    """ASGI application in front of BentoML's (`system`) and ours (`application`)."""
+    """ASGI application in front of BentoML's (`system`) and ours (`application`).
 
-    def __init__(self, system: ASGIApp, application: ASGIApp, *, draining: Callable[[], bool]) -> None:
+    `doors` are layers between it and both, from the innermost to the outermost.
+    """
+
+    def __init__(
+        self,
+        system: ASGIApp,
+        application: ASGIApp,
+        *,
+        draining: Callable[[], bool],
+        doors: Sequence[Callable[[ASGIApp], ASGIApp]] = (),
+        system_paths: frozenset[str] = SYSTEM_PATHS,
+    ) -> None:
         self._system = system
         self._application = application
         self._draining = draining
+        self._system_paths = system_paths
+        self._answer: ASGIApp = self._dispatch
+        for door in doors:
+            self._answer = door(self._answer)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":  # the lifespan is BentoML's; there are no web sockets
@@ -103,23 +126,49 @@ class Edge:
             await send(message)
 
         try:
-            if scope["path"] not in SYSTEM_PATHS:
-                await self._application(scope, receive_and_note, send_with_headers)
-            elif scope["method"] == "GET":
-                await self._system(scope, receive_and_note, send_with_headers)
-            else:
-                response = problem_response(
-                    405, "Method Not Allowed", request_id=record.request_id, headers={"Allow": "GET, HEAD"}
-                )
-                await response(scope, receive_and_note, send_with_headers)
+            await self._answer(scope, receive_and_note, send_with_headers)
         except ClientGone:
             record.status = 499
         except Exception:
             log.exception("unhandled error", extra={"id": record.request_id})
             if not record.status:
-                await record.describe_fault(record.request_id)(scope, receive_and_note, send_with_headers)
+                response = dialects.internal_error(path=scope["path"], request_id=record.request_id)
+                await response(scope, receive_and_note, send_with_headers)
         finally:
-            _account(scope, record)
+            self._account(scope, record)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] not in self._system_paths:
+            await self._application(scope, receive, send)
+        elif scope["method"] == "GET":
+            await self._system(scope, receive, send)
+        else:
+            response = problem_response(
+                405,
+                "Method Not Allowed",
+                request_id=Record.of(scope).request_id,
+                headers={"Allow": "GET, HEAD"},
+            )
+            await response(scope, receive, send)
+
+    def _account(self, scope: Scope, record: Record) -> None:
+        """Count the request and write its line."""
+        elapsed = perf_counter() - record.started
+        system = scope["path"] in self._system_paths
+        # The template of the route that answered: a label with few values, whatever paths are asked for.
+        route = scope["path"] if system else getattr(scope.get("route"), "path", "unmatched")
+        metrics.requests.labels(route, record.status).inc()
+        metrics.request_seconds.labels(route).observe(elapsed)
+        if record.key_holder:
+            metrics.key_requests.labels(record.key_holder, record.status).inc()
+        if system and record.status != 401:
+            return  # a poll
+        if record.status in _REASONS:
+            metrics.rejections.labels(record.rejection or _REASONS[record.status]).inc()
+        if record.model and record.status < 400:
+            for stage in STAGES:
+                metrics.stage_seconds.labels(record.model, stage).observe(getattr(record.timings, stage))
+        log.info("request", extra=_line(scope, record, elapsed))
 
 
 def _request_id(scope: Scope) -> str:
@@ -133,23 +182,7 @@ def _expects_continue(scope: Scope) -> bool:
     return any(name == b"expect" and value.lower() == b"100-continue" for name, value in scope["headers"])
 
 
-def _route(scope: Scope) -> str:
-    """The template of the route that answered: a label with few values, whatever paths are asked for."""
-    if scope["path"] in SYSTEM_PATHS:
-        return str(scope["path"])
-    return str(getattr(scope.get("route"), "path", "unmatched"))
-
-
-def _account(scope: Scope, record: Record) -> None:
-    """Count the request and write its line."""
-    elapsed = perf_counter() - record.started
-    route = _route(scope)
-    metrics.requests.labels(route, record.status).inc()
-    metrics.request_seconds.labels(route).observe(elapsed)
-    if route in SYSTEM_PATHS:
-        return
-    if record.status in _REASONS:
-        metrics.rejections.labels(_REASONS[record.status]).inc()
+def _line(scope: Scope, record: Record, elapsed: float) -> dict[str, Any]:
     line: dict[str, Any] = {
         "id": record.request_id,
         "method": record.method,
@@ -157,11 +190,9 @@ def _account(scope: Scope, record: Record) -> None:
         "status": record.status,
         "ms": round(elapsed * 1e3, 2),
     }
+    if record.key_holder:
+        line["key"] = record.key_holder
     if record.model:
         line |= {"model": record.model, "provider": record.provider}
-        for stage in STAGES:
-            seconds = getattr(record.timings, stage)
-            if record.status < 400:
-                metrics.stage_seconds.labels(record.model, stage).observe(seconds)
-            line[f"{stage}_ms"] = round(seconds * 1e3, 2)
-    log.info("request", extra=line)
+        line |= {f"{stage}_ms": round(getattr(record.timings, stage) * 1e3, 2) for stage in STAGES}
+    return line

@@ -12,13 +12,13 @@ from time import perf_counter, thread_time
 from typing import Any
 
 from models import AnyTask, find_model, task_of
-from models.errors import EkibenError, Overloaded, Unavailable, UnknownModel
+from models.errors import EkibenError, RetryableError, Unavailable, UnknownModel
 from models.model import Model
 from models.task import NEXT, PAUSE, Action, Conversation, Item, Partial, Request, Submit
 from services.core_pool import CorePool
 from services.exports import find_export
 from services.queueing import Flow, Ticket
-from services.remote import RemoteFlow, RemoteRunner, RemoteTicket, Stub, connect
+from services.remote import RemoteFlow, RemoteRunner, RemoteTicket
 from services.runners import Runner, make_runner
 from services.session import available_cpus, trim_heap
 from services.settings import Settings
@@ -64,46 +64,66 @@ class Engine:
         self.opened: dict[str, dict[str, Any]] = {}
         """By task and model id, what the task keeps of the model's exported files."""
         self.failure: BaseException | None = None
+        self._remote: Mapping[str, RemoteRunner] = {}
         self.pool = CorePool(available_cpus())
         self._pace = _Pace()
         self._loading: asyncio.Task[None] | None = None
 
     @property
     def ready(self) -> bool:
-        return len(self.runners) == len(self.settings.models)
+        """Every model has been loaded and warm, and one at least can be served now.
+
+        A runner elsewhere that is away takes its own model out of service (`Runner.available`), not the others.
+        """
+        loaded = len(self.runners) == len(self.settings.models)
+        return loaded and any(runner.available for runner in self.runners.values())
 
     async def is_alive(self) -> bool:
         """False where only a restart helps: a model could not be loaded, or a run hangs here or in a process below."""
         if self.failure or self.pool.watch.hangs(self.settings.stuck_seconds):
             return False
         # A runner on another machine has a supervisor of its own.
-        below = [
-            runner.hangs()
+        return not any(
+            runner.hangs
             for id, runner in self.runners.items()
             if isinstance(runner, RemoteRunner) and id not in self.settings.runner_urls
-        ]
-        return not any(await asyncio.gather(*below))
+        )
 
-    def start(self, stubs: Mapping[str, Stub] | None = None) -> None:
-        """Load every model in the background; `stubs` lead to those that run in processes of their own."""
-        self._loading = asyncio.create_task(self._load(stubs or {}))
+    def start(self, urls: Mapping[str, str] | None = None, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        """Load every model in the background; `urls` lead to those that run in processes of their own."""
+        remote = {id: RemoteRunner(find_model(id), url, stopping=stopping) for id, url in (urls or {}).items()}
+        self._remote = remote
+        self._loading = asyncio.create_task(self._load(remote))
 
-    async def _load(self, stubs: Mapping[str, Stub]) -> None:
+    async def _load(self, remote: Mapping[str, RemoteRunner]) -> None:
         try:
-            for model in self.settings.models:
-                opened = await asyncio.to_thread(_open, model)
-                self.opened.setdefault(task_of(model).name, {})[model.id] = opened
-                runner = self.runners[model.id] = await self._load_one(model, stubs.get(model.id))
-                log.info("model ready", extra={"model": model.id, "provider": runner.provider})
+            async with asyncio.TaskGroup() as connecting:  # each is served as soon as it is there
+                for model in self.settings.models:
+                    opened = await asyncio.to_thread(_open, model)
+                    self.opened.setdefault(task_of(model).name, {})[model.id] = opened
+                    if model.id in remote:
+                        connecting.create_task(self._connect(remote[model.id]))
+                    else:
+                        self._add(await self._load_one(model))
             _settle_garbage()
             trim_heap()
         except Exception as failure:
-            self.failure = failure
-            log.critical("a model cannot be served", exc_info=failure)
+            self.fail("a model cannot be served", failure)
 
-    async def _load_one(self, model: Model, stub: Stub | None) -> Runner | RemoteRunner:
-        if stub is not None:
-            return await connect(model, stub)
+    def fail(self, what: str, failure: BaseException) -> None:
+        """From now on the process is not alive: only a restart helps."""
+        self.failure = failure
+        log.critical(what, exc_info=failure)
+
+    async def _connect(self, runner: RemoteRunner) -> None:
+        await runner.connect()
+        self._add(runner)
+
+    def _add(self, runner: Runner | RemoteRunner) -> None:
+        self.runners[runner.model.id] = runner
+        log.info("model ready", extra={"model": runner.model.id, "provider": runner.provider})
+
+    async def _load_one(self, model: Model) -> Runner:
         runner = await asyncio.to_thread(make_runner, model, find_export(model), self.settings, self.pool)
         runner.start()
         return runner
@@ -111,8 +131,11 @@ class Engine:
     async def stop(self) -> None:
         if self._loading:
             self._loading.cancel()
+        for remote in self._remote.values():
+            remote.close()
         for runner in self.runners.values():
-            await asyncio.to_thread(runner.close)
+            if isinstance(runner, Runner):
+                await asyncio.to_thread(runner.close)
         await asyncio.to_thread(self.pool.close)
 
     def candidates(self, task: AnyTask, id: str | None) -> Sequence[Model]:
@@ -128,12 +151,12 @@ class Engine:
         return [model]
 
     def check_capacity(self, models: Sequence[Model]) -> None:
-        """Raises `Overloaded` where none of these models would let a request in now."""
+        """Raises `Overloaded` or `Unavailable` where none of these models would let a request in now."""
         refusals = []
         for model in models:
             try:
                 return self.runner(model).check_capacity()
-            except Overloaded as refusal:
+            except RetryableError as refusal:
                 refusals.append(refusal)
         raise min(refusals, key=lambda refusal: refusal.retry_after_seconds)
 

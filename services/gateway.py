@@ -8,12 +8,13 @@ import bentoml
 from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
-from services import logs, metrics_folder, preflight
+from services import logs, metrics_folder, metrics_port, preflight, usage
 from services.app import Application
+from services.doors import doors
 from services.draining import Drain
-from services.edge import Edge
+from services.edge import SYSTEM_PATHS, Edge
 from services.engine import Engine
-from services.placement import NO_TIMEOUT, attribute, dependencies
+from services.placement import NO_TIMEOUT, dependencies, runner_urls
 from services.settings import Settings
 
 metrics_folder.use_own_folder()
@@ -31,7 +32,13 @@ class GatewayService(Service[Any]):  # type: ignore[misc]
         logs.configure()
         system = cast(ASGIApp, super().to_asgi(is_main))
         application = traced(app) if settings.tracing_endpoint else app
-        return Edge(system, application, draining=lambda: drain.begun)
+        return Edge(
+            system,
+            application,
+            draining=lambda: drain.begun,
+            doors=doors(settings),
+            system_paths=SYSTEM_PATHS - {"/metrics"} if settings.metrics_port else SYSTEM_PATHS,
+        )
 
 
 def traced(application: ASGIApp) -> ASGIApp:
@@ -53,6 +60,9 @@ TRACING: dict[str, Any] = {
 @bentoml.service(
     name="ekiben",
     service_class=GatewayService,
+    workers=settings.gateway_workers,
+    # Whether runners are there is the engine's to say: BentoML would wait for one that is away without end.
+    runner_probe={"enabled": False},
     # Deadlines are the engine's: BentoML's timer would answer first, in its own words.
     traffic=NO_TIMEOUT,
     logging={"access": {"enabled": False}},
@@ -64,8 +74,13 @@ class Gateway(dependencies(settings)):  # type: ignore[misc]
     @bentoml.on_startup  # type: ignore[untyped-decorator]
     async def start(self) -> None:
         drain.install()
-        stubs = {model.id: getattr(self, attribute(model), None) for model in settings.models}
-        engine.start({id: stub.to_async for id, stub in stubs.items() if stub is not None})
+        usage.watch("gateway")
+        if settings.metrics_port:
+            try:
+                metrics_port.serve(settings.metrics_host, settings.metrics_port)
+            except OSError as failure:  # somebody has taken it since the start was allowed
+                engine.fail("the metrics cannot be served", failure)
+        engine.start(runner_urls(self, settings), stopping=lambda: drain.begun)
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     async def stop(self) -> None:

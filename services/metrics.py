@@ -18,6 +18,10 @@ stage_seconds = Histogram(
     buckets=STAGE_SECONDS,
 )
 rejections = Counter("ekiben_rejections", "Requests that were refused, by reason", ["reason"])
+key_requests = Counter("ekiben_key_requests", "Requests by the holder of their key and status", ["key", "status"])
+key_requests_in_flight = Gauge(
+    "ekiben_key_requests_in_flight", "Requests of a key's holder being served", ["key"], multiprocess_mode="livesum"
+)
 batch_size = Histogram("ekiben_batch_size", "Items that ran together", ["model"], buckets=(1, 2, 4, 8, 16, 32, 64))
 queue_cost = Gauge(
     "ekiben_queue_cost", "Cost that waits for a model, in its units", ["model"], multiprocess_mode="livesum"
@@ -27,4 +31,12 @@ provider = Gauge(
     "1 for the ONNX Runtime provider that a model's sessions really run on",
     ["model", "provider", "precision"],
     multiprocess_mode="livemax",
+)
+# With a label, as all are: a metric without one opens its file at once, before the server has a folder of its own.
+cpu_seconds = Counter("ekiben_cpu_seconds", "CPU time of the processes that answer and run models", ["process"])
+resident_bytes = Gauge(
+    "ekiben_resident_bytes",
+    "Memory of the processes that answer and run models",
+    ["process"],
+    multiprocess_mode="livesum",
 )

@@ -23,6 +23,11 @@ def negotiate(accept: str, offered: Sequence[str]) -> str:
     return best
 
 
+def prefers(accept: str, one: str, other: str) -> bool:
+    """Whether the header likes one media type better than the other, which is the usual one."""
+    return one in accept.lower() and negotiate(f"{accept}, {other};q=0.001", (other, one)) == one
+
+
 def _parse(media_range: str) -> tuple[str, float]:
     name, *options = (part.strip().lower() for part in media_range.split(";"))
     quality = next((option.removeprefix("q=") for option in options if option.startswith("q=")), "1")

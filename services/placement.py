@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+import math
+from typing import Any, cast
 
 import bentoml
+from _bentoml_sdk import Service  # type: ignore[import-untyped]
+from bentoml._internal.resource import system_resources
+from starlette.types import ASGIApp
 
 from models.model import Model
-from services import logs
+from services import logs, usage
 from services.core_pool import CorePool
-from services.draining import Drain
+from services.draining import STAY_SECONDS, Drain
 from services.exports import find_export
-from services.remote import Host
+from services.hosting import Host
 from services.runners import make_runner
 from services.session import available_cpus
 from services.settings import Settings
 
-# BentoML closes the connections to a service every 100 requests, under whatever is in flight on them.
-KEEP_CONNECTIONS = {"max_requests": 10**9, "max_age": 1e9}
 NO_TIMEOUT = {"timeout": 86_400}
-
-STAY_SECONDS = 1.0
-"""How much longer than its gateway, which gets its SIGTERM at the same moment, a runner lets work in."""
 
 
 def attribute(model: Model) -> str:
@@ -31,74 +30,83 @@ def attribute(model: Model) -> str:
 
 
 def dependencies(settings: Settings) -> type:
-    """A base class for the gateway, with a dependency for each runner that is not in its process."""
+    """A base class for the gateway, with a dependency for each runner that is a process of the same server."""
     if settings.runners == "embedded":
         return object
-    links = {
-        attribute(model): bentoml.depends(runner_service(model, settings), url=settings.runner_urls.get(model.id))
-        for model in settings.models
-    }
+    here = [model for model in settings.models if model.id not in settings.runner_urls]
+    links = {attribute(model): bentoml.depends(runner_service(model, settings, beside=len(here))) for model in here}
     return type("Dependencies", (), links)
 
 
-def runner_service(model: Model, settings: Settings) -> Any:
-    """A BentoML service that runs one model."""
+def runner_urls(gateway: Any, settings: Settings) -> dict[str, str]:
+    """Where the runners are that are not in the gateway's process, by model id.
+
+    BentoML starts those of this machine and says where they listen: unix sockets, in a folder of this user's.
+    """
+    if settings.runners == "embedded":
+        return {}
+    return {
+        model.id: settings.runner_urls.get(model.id) or getattr(gateway, attribute(model)).to_async.url
+        for model in settings.models
+    }
+
+
+def gpu_share(runners: int, gpus: int) -> float:
+    """What of a GPU each of so many runners gets: one of its own, else equal parts, as BentoML can hand them out.
+
+    With one each on fewer GPUs BentoML would give the last ones a GPU that there is not.
+    """
+    return 1 / max(1, math.ceil(runners / gpus))
+
+
+def runner_service(model: Model, settings: Settings, *, beside: int = 1) -> Any:
+    """A BentoML service that runs one model; `beside` says how many runners share this machine's GPUs."""
+    host = Host(CorePool(available_cpus()), stuck_seconds=settings.stuck_seconds, draining=lambda: drain.begun)
+    drain = Drain(
+        wait_seconds=settings.drain_seconds + STAY_SECONDS,
+        grace_seconds=settings.grace_seconds,
+        until=host.until_nobody_is_present,
+    )
+    gpus = 0 if settings.device == "cpu" else len(system_resources()["nvidia.com/gpu"])
+
+    class HostService(Service[Any]):  # type: ignore[misc]
+        """BentoML's service, with what gateways ask for in front of it."""
+
+        def to_asgi(self, is_main: bool = True) -> ASGIApp:
+            logs.configure()
+            return host.over(cast(ASGIApp, super().to_asgi(is_main)))
 
     @bentoml.service(
         name=f"runner-{model.id}",
+        service_class=HostService,
         traffic=NO_TIMEOUT,
         logging={"access": {"enabled": False}},
-        runner_connection=KEEP_CONNECTIONS,
+        **({"resources": {"gpu": gpu_share(beside, gpus)}} if gpus else {}),
     )
     class RunnerService:
-        """One model, for gateways; its protocol is pickle, so its port is not for anybody else."""
-
-        def __init__(self) -> None:
-            self.host: Host | None = None
-            self.pool = CorePool(available_cpus())
-            self.drain = Drain(wait_seconds=settings.drain_seconds + STAY_SECONDS, grace_seconds=settings.grace_seconds)
+        """One model, for gateways. It has no API of BentoML's, whose protocol between services is pickle."""
 
         @bentoml.on_startup  # type: ignore[untyped-decorator]
         async def start(self) -> None:
-            logs.configure()
-            self.drain.install()
+            drain.install()
+            usage.watch(model.id)
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:
-            self.runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, self.pool)
-            self.runner.start()
-            self.host = Host(self.runner)
+            runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, host.pool)
+            runner.start()
+            host.runner = runner
 
         @bentoml.on_shutdown  # type: ignore[untyped-decorator]
         async def stop(self) -> None:
-            if self.host:
-                await asyncio.to_thread(self.runner.close)
-            await asyncio.to_thread(self.pool.close)
-
-        @bentoml.api  # type: ignore[untyped-decorator]
-        async def describe(self) -> str:
-            return self.host.describe() if self.host else ""
-
-        @bentoml.api  # type: ignore[untyped-decorator]
-        async def run(self, work: bytes) -> bytes:
-            assert self.host, "asked before it was ready"
-            return await self.host.run(work)
-
-        @bentoml.api  # type: ignore[untyped-decorator]
-        async def drop(self, id: str) -> None:
-            if self.host:
-                self.host.drop(id)
-
-        @bentoml.api  # type: ignore[untyped-decorator]
-        async def hangs(self) -> bool:
-            return self.pool.watch.hangs(settings.stuck_seconds)
+            if host.runner:
+                await asyncio.to_thread(host.runner.close)
+            await asyncio.to_thread(host.pool.close)
 
         async def __is_ready__(self) -> bool:
-            return self.host is not None
+            return host.runner is not None and not drain.begun
 
         async def __is_alive__(self) -> bool:
-            return not (self.loading.done() and self.loading.exception()) and not self.pool.watch.hangs(
-                settings.stuck_seconds
-            )
+            return not (self.loading.done() and self.loading.exception()) and not host.hangs
 
     return RunnerService

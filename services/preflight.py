@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from services import metrics_port
 from services.exports import find_export
 from services.session import require_device
 from services.settings import Settings
@@ -12,10 +13,18 @@ _DONE = "_EKIBEN_PREFLIGHT"
 
 
 def check(settings: Settings) -> None:
-    """Raises `ExportMissing` or `DeviceUnavailable`. Done once: the processes that this one starts inherit it."""
+    """Raises `ExportMissing`, `DeviceUnavailable` or `PortUnavailable`.
+
+    Done once: the processes that this one starts inherit it.
+    """
     if _DONE in os.environ:
         return
-    for model in settings.models:
+    elsewhere = settings.runner_urls if settings.runners == "services" else {}
+    here = [model for model in settings.models if model.id not in elsewhere]
+    for model in here:
         find_export(model)
-    require_device(settings.device)
+    if here:
+        require_device(settings.device)
+    if settings.metrics_port:
+        metrics_port.check(settings.metrics_host, settings.metrics_port)
     os.environ[_DONE] = "1"

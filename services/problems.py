@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.responses import Response
 
-from models.errors import EkibenError, FieldError, InvalidInput, RetryableError
+from models.errors import EkibenError, FieldError, InvalidInput, RetryableError, Unauthorized
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -40,15 +40,10 @@ class Problem(BaseModel):
     errors: list[FieldProblem] = []
 
 
-def problem_response(
-    status: int,
-    detail: str,
-    *,
-    request_id: str,
-    title: str | None = None,
-    fields: Sequence[FieldError] = (),
-    headers: dict[str, str] | None = None,
-) -> Response:
+def problem(
+    status: int, detail: str, *, request_id: str, title: str | None = None, fields: Sequence[FieldError] = ()
+) -> dict[str, Any]:
+    """The document."""
     body: dict[str, Any] = {
         "type": "about:blank",
         "title": title or HTTPStatus(status).phrase,
@@ -60,32 +55,34 @@ def problem_response(
         body["errors"] = [
             {"field": shorten(each.field), "message": shorten(each.message)} for each in fields[:MAX_FIELDS]
         ]
-    return Response(json.dumps(body), status, headers, MEDIA_TYPE)
+    return body
+
+
+def problem_response(
+    status: int, detail: str, *, request_id: str, headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    """The document as a response; `more` is what `problem` takes."""
+    return Response(json.dumps(problem(status, detail, request_id=request_id, **more)), status, headers, MEDIA_TYPE)
 
 
 INTERNAL_ERROR = "This is our fault; the request id finds it in the log."
 
 
-def internal_error(request_id: str) -> Response:
-    return problem_response(500, INTERNAL_ERROR, request_id=request_id)
-
-
-def retry_headers(error: EkibenError) -> dict[str, str]:
-    """When to come back, where that may help."""
+def error_headers(error: EkibenError) -> dict[str, str]:
+    """When to come back, where that may help, or what is to come along."""
     if isinstance(error, RetryableError):
         return {"Retry-After": str(max(1, math.ceil(error.retry_after_seconds)))}
+    if isinstance(error, Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
     return {}
 
 
+def error_problem(error: EkibenError, request_id: str) -> dict[str, Any]:
+    return problem(error.status, error.detail, request_id=request_id, title=error.title, fields=error.fields)
+
+
 def error_response(error: EkibenError, request_id: str) -> Response:
-    return problem_response(
-        error.status,
-        error.detail,
-        request_id=request_id,
-        title=error.title,
-        fields=error.fields,
-        headers=retry_headers(error),
-    )
+    return Response(json.dumps(error_problem(error, request_id)), error.status, error_headers(error), MEDIA_TYPE)
 
 
 def invalid_fields(error: ValidationError) -> InvalidInput:

@@ -1,115 +1,32 @@
-"""Runners in processes of their own: what runs there, and how the gateway reaches it.
-
-The same calls as to a runner in the gateway's process, over BentoML's `depends`. Items travel as pickles, which
-is what BentoML's own protocol between services is made of: a runner's port must never be reachable from outside.
-"""
+"""The gateway's side of runners in processes of their own: the same calls as to one in the gateway's process."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import pickle
-from collections.abc import Awaitable
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 from uuid import uuid4
 
-from pydantic import BaseModel
-
-from models.errors import EkibenError, Unavailable
+from models.errors import DeadlineExceeded, Overloaded, Unavailable
 from models.manifest import Manifest
 from models.model import Model
 from models.task import Item, Output
-from services.queueing import Flow
-from services.runners import Runner
-from services.session import UnsuitableTensors
+from models.wire import decode, encode
+from services.messages import Facts, Result
+from services.replicas import Replicas, RunnerAway
 from services.tuning import Arrangement
 
-POLL_SECONDS = 0.2
-ANSWER_SECONDS = 1.0
+ATTEMPTS = 2
+"""How often an item may be with a process that ends: twice may be no accident, and the third would be lost too."""
 
+RETURN_SECONDS = 30.0
+"""How long what was under way with a runner that went away waits for it, or for another."""
 
-class Facts(BaseModel):
-    """What a gateway has to know of a runner elsewhere."""
+RETRY_AFTER_SECONDS = 5.0
+"""When callers may come back to a model whose runner is away: it is started again, and loads."""
 
-    provider: str
-    arrangement: Arrangement
-    manifest: Manifest
-
-
-class Stub(Protocol):
-    """The calls of a runner's service, as BentoML gives them to whoever depends on it."""
-
-    def describe(self) -> Awaitable[str]: ...
-
-    def run(self, work: bytes) -> Awaitable[bytes]: ...
-
-    def drop(self, id: str) -> Awaitable[None]: ...
-
-    def hangs(self) -> Awaitable[bool]: ...
-
-
-@dataclass(frozen=True)
-class Work:
-    """One item on its way to a runner."""
-
-    id: str
-    item: Item
-    seconds: float
-    """How long it may wait there."""
-
-
-@dataclass(frozen=True)
-class Result:
-    """What came of it: an output or an error, and where the time went."""
-
-    output: Output
-    error: Exception | None
-    queued_seconds: float
-    ran_seconds: float
-
-
-class Host:
-    """The runner's side: takes work for its runner, one flow for each item."""
-
-    def __init__(self, runner: Runner) -> None:
-        self._runner = runner
-        self._flows: dict[str, Flow] = {}
-
-    def describe(self) -> str:
-        runner = self._runner
-        return Facts(
-            provider=runner.provider, arrangement=runner.arrangement, manifest=runner.manifest
-        ).model_dump_json()
-
-    async def run(self, data: bytes) -> bytes:
-        work: Work = pickle.loads(data)
-        return pickle.dumps(await self._run(work), protocol=5)
-
-    async def _run(self, work: Work) -> Result:
-        loop = asyncio.get_running_loop()
-        arrived = loop.time()
-        try:
-            flow = self._flows[work.id] = self._runner.open(arrived + work.seconds)
-        except EkibenError as error:
-            return Result(None, error, 0.0, 0.0)
-        try:
-            ticket = await flow.submit(work.item)
-            output = await ticket.future
-        except (EkibenError, UnsuitableTensors) as error:
-            return Result(None, error, loop.time() - arrived, 0.0)
-        except Exception as error:
-            return Result(None, RuntimeError(f"{type(error).__name__} in a runner: {error}"), 0.0, 0.0)
-        finally:
-            flow.close()
-            del self._flows[work.id]
-        started = ticket.started or ticket.finished
-        return Result(output, None, started - ticket.submitted, ticket.finished - started)
-
-    def drop(self, id: str) -> None:
-        """Nobody waits for this any more."""
-        if flow := self._flows.get(id):
-            flow.close()
+OVERLOADED_SECONDS = 0.1
+"""How soon a request that was let in before asks a full runner again."""
 
 
 @dataclass(eq=False)
@@ -121,13 +38,95 @@ class RemoteTicket:
     finished: float = 0.0
 
 
-class RemoteFlow:
-    """One request's items with a runner elsewhere; so many at a time that its workers do not wait for it."""
+class RemoteRunner:
+    """A model's runner elsewhere, for the engine; `stopping` says whether this process is about to end itself."""
 
-    def __init__(self, stub: Stub, deadline: float, window: int) -> None:
-        self._stub = stub
+    def __init__(self, model: Model, url: str, *, stopping: Callable[[], bool]) -> None:
+        self.model = model
+        self._stopping = stopping
+        self._flows: set[RemoteFlow] = set()
+        self.replicas = Replicas(model, url, needed=lambda: bool(self._flows) or stopping())
+        self._facts: Facts | None = None
+
+    async def connect(self) -> None:
+        """Wait until it is reached for the first time: it is warm then."""
+        while not await self.replicas.choose(RETURN_SECONDS):
+            pass
+        assert self.facts
+
+    @property
+    def facts(self) -> Facts:
+        """Of any that is there now, else of the last that was."""
+        self._facts = next((each.facts for each in self.replicas.available if each.facts), self._facts)
+        assert self._facts, "asked before it was reached"
+        return self._facts
+
+    @property
+    def provider(self) -> str:
+        return self.facts.provider
+
+    @property
+    def arrangement(self) -> Arrangement:
+        return self.facts.arrangement
+
+    @property
+    def manifest(self) -> Manifest:
+        return self.facts.manifest
+
+    @property
+    def available(self) -> bool:
+        """Whether a request would be let in. One that comes late, while all are stopping, still is."""
+        return any(not each.closing or self._stopping() for each in self.replicas.available)
+
+    @property
+    def hangs(self) -> bool:
+        """Whether a run hangs there. No word says nothing: a process that ended is started again by itself."""
+        return any(each.pulse.hangs for each in self.replicas.available if each.pulse)
+
+    def open(self, deadline: float) -> RemoteFlow:
+        """Let one request in. Raises `Unavailable`, `Overloaded`."""
+        self.check_capacity()
+        flow = RemoteFlow(self.replicas, deadline, self._window, on_close=self._leave)
+        self._flows.add(flow)
+        return flow
+
+    def check_capacity(self) -> None:
+        """Raises `Unavailable`, or `Overloaded` where this gateway alone fills the runner's queue.
+
+        With other gateways it is the runner that says so.
+        """
+        if not self.available:
+            raise Unavailable(f"the runner of {self.model.id} is away", retry_after_seconds=RETRY_AFTER_SECONDS)
+        if len(self._flows) >= self.facts.requests * len(self.replicas.available):
+            raise Overloaded("the model's queue is full")
+
+    def close(self) -> None:
+        """Its process ends by itself."""
+        self.replicas.close()
+
+    @property
+    def _window(self) -> int:
+        """How many items of a request are under way at a time, so that no worker waits for the next."""
+        arrangement = self.facts.arrangement
+        return 2 * arrangement.workers * arrangement.max_batch * max(1, len(self.replicas.available))
+
+    def _leave(self, flow: RemoteFlow) -> None:
+        self._flows.discard(flow)
+        self.replicas.release()
+
+
+class RemoteFlow:
+    """One request's items with a runner elsewhere."""
+
+    def __init__(
+        self, replicas: Replicas, deadline: float, window: int, *, on_close: Callable[[RemoteFlow], None]
+    ) -> None:
+        self._replicas = replicas
         self._deadline = deadline
         self._window = window
+        self._on_close = on_close
+        self._id = uuid4().hex
+        self._let_in = False
         self._under_way: set[asyncio.Task[Output]] = set()
 
     def has_room(self, item: Item) -> bool:
@@ -143,74 +142,40 @@ class RemoteFlow:
         task.add_done_callback(self._under_way.discard)
         return ticket
 
-    async def _run(self, item: Item, ticket: RemoteTicket) -> Output:
-        loop = asyncio.get_running_loop()
-        work = Work(uuid4().hex, item, max(0.0, self._deadline - loop.time()))
-        try:
-            result: Result = pickle.loads(await self._stub.run(pickle.dumps(work, protocol=5)))
-        except asyncio.CancelledError:
-            _forget(self._stub.drop(work.id))
-            raise
-        except Exception as error:  # the connection, or the process behind it
-            raise Unavailable("the model's runner cannot be reached") from error
-        ticket.finished = loop.time()
-        ticket.started = ticket.finished - result.ran_seconds
-        if result.error:
-            raise result.error
-        return result.output
-
     def close(self) -> None:
         for task in self._under_way:
             task.cancel()
+        self._on_close(self)
 
+    async def _run(self, item: Item, ticket: RemoteTicket) -> Output:
+        loop = asyncio.get_running_loop()
+        result = await self._result(encode(item))
+        ticket.finished = loop.time()
+        ticket.started = ticket.finished - result.ran_seconds
+        if result.error:
+            raise result.error.error()
+        return result.output
 
-_FORGOTTEN: set[asyncio.Task[None]] = set()
-
-
-def _forget(call: Awaitable[None]) -> None:
-    """Make a call whose outcome nobody needs."""
-
-    async def swallow() -> None:
-        with contextlib.suppress(Exception):
-            await call
-
-    task = asyncio.create_task(swallow())
-    _FORGOTTEN.add(task)  # a task that nothing refers to may be collected before it ran
-    task.add_done_callback(_FORGOTTEN.discard)
-
-
-class RemoteRunner:
-    """The gateway's side: as a runner in this process, for the engine."""
-
-    def __init__(self, model: Model, stub: Stub, facts: Facts) -> None:
-        self.model = model
-        self.provider = facts.provider
-        self.arrangement = facts.arrangement
-        self.manifest = facts.manifest
-        self._stub = stub
-        self._window = 2 * facts.arrangement.workers * facts.arrangement.max_batch
-
-    def open(self, deadline: float) -> RemoteFlow:
-        return RemoteFlow(self._stub, deadline, self._window)
-
-    def check_capacity(self) -> None:
-        """The runner itself says when its queue is full."""
-
-    async def hangs(self) -> bool:
-        """Whether a run hangs there. No answer says nothing: a process that ended is started again by itself."""
-        with contextlib.suppress(Exception):
-            async with asyncio.timeout(ANSWER_SECONDS):
-                return await self._stub.hangs()
-        return False
-
-    def close(self) -> None:
-        """The runner's process ends by itself."""
-
-
-async def connect(model: Model, stub: Stub) -> RemoteRunner:
-    """The runner elsewhere, as soon as it is ready."""
-    while True:
-        with contextlib.suppress(Exception):  # not there yet, whatever that looks like from here
-            if facts := await stub.describe():
-                return RemoteRunner(model, stub, Facts.model_validate_json(facts))
-        await asyncio.sleep(POLL_SECONDS)
+    async def _result(self, item: bytes) -> Result:
+        """Have an item run; anew where its runner went away. Running it twice does nobody any harm."""
+        loop = asyncio.get_running_loop()
+        lost = 0
+        while lost < ATTEMPTS:
+            replica = await self._replicas.choose(min(RETURN_SECONDS, self._deadline - loop.time()))
+            if replica is None:
+                break
+            remaining = self._deadline - loop.time()
+            if remaining <= 0:
+                raise DeadlineExceeded("the deadline passed while the request was waiting for its model")
+            try:
+                result: Result = decode(await replica.run(self._id, remaining, item))
+            except RunnerAway as away:
+                lost += away.sent
+                continue
+            if self._let_in and result.error and result.error.kind == Overloaded.__name__:
+                # Once let in it goes on; between its items the runner has let others in.
+                await asyncio.sleep(OVERLOADED_SECONDS)
+                continue
+            self._let_in = True
+            return result
+        raise Unavailable("the model's runner went away", retry_after_seconds=RETRY_AFTER_SECONDS)

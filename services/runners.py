@@ -28,6 +28,8 @@ class Runner(ABC):
     """A loaded model. Made and warmed in a thread (it takes seconds), started on the event loop."""
 
     queue: FairQueue
+    available = True
+    """One in this process always is; one elsewhere can be away."""
 
     def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
         self.model = model
@@ -201,9 +203,9 @@ class StepwiseRunner(Runner):
             self._stepwise,
             executor=self._executor,
             max_rows=self.arrangement.max_batch,
-            # On a CPU what is encoded together takes as long as one after the other, once it fills a core: more
-            # would only wait for each other.
-            max_encode_cost=self.model.item_cost if self.provider == CPU else math.inf,
+            max_encode_cost=self._protocol.encoded_together * self.model.item_cost
+            if self.provider == CPU
+            else math.inf,
             on_batch=self._count,
         )
 

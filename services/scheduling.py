@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ class Execute(Protocol):
 
     def __call__(self, items: Sequence[Item], *, alone: bool) -> Sequence[Output]: ...
 
+
+MOST_PADDING = 1.25
+"""How many times what items cost one run of an encoder may cost, because the shorter ones are padded."""
 
 OnBatch = Callable[[int, int], None]
 """Told the size of each batch that starts, and the cost that still waits."""
@@ -167,6 +171,7 @@ class StepwiseScheduler:
         self._tickets: dict[Row, Ticket] = {}
         self._batches: list[Batch] = []
         self._joining: list[_Joining] = []
+        self._groups: deque[Sequence[Ticket]] = deque()
         self._encoding = False
         self._stepping = False
 
@@ -177,9 +182,8 @@ class StepwiseScheduler:
 
     def wake(self) -> None:
         """Start what can be started: an encoding, a step, or both."""
-        if not self._encoding and (tickets := self._take()):
+        if not self._encoding and (tickets := self._next_to_encode()):
             self._encoding = True
-            self._rows += len(tickets)
             running = self._loop.run_in_executor(self._executor, self._encode, tickets)
             running.add_done_callback(partial(self._encoded, tickets))
         if not self._stepping and (self._joining or self._batches):
@@ -193,28 +197,36 @@ class StepwiseScheduler:
             running_step = self._loop.run_in_executor(self._executor, self._step, batches, gone)
             running_step.add_done_callback(self._stepped)
 
-    def _take(self) -> Sequence[Ticket]:
-        """What to encode now: at once for a request that has no row yet, else when there is room for several.
+    def _next_to_encode(self) -> Sequence[Ticket]:
+        """A group to encode now: at once for a request that has no row yet, else of several when there is room for
+        them, with those of like cost in one group.
 
         The encoder and the decoder throw each other's weights out of a CPU's cache: one item encoded between two
         steps costs both of them about half as much again.
         """
         room = self._max_rows - self._rows
-        upcoming = self.queue.next()
-        if upcoming is None or room <= 0:
-            return []
-        if not upcoming.flow.is_under_way:
-            return self.queue.take(room, self._max_encode_cost)
-        return self.queue.take(self._refill) if room >= self._refill else []
+        upcoming = self.queue.next() if room > 0 else None
+        if upcoming is not None and not upcoming.flow.is_under_way:
+            self._take(room, self._max_encode_cost)
+        elif upcoming is not None and room >= self._refill and not self._groups:
+            self._take(self._refill)
+        while self._groups:
+            group = self._groups.popleft()
+            if tickets := [ticket for ticket in group if not ticket.gone]:
+                self._rows -= len(group) - len(tickets)
+                return tickets
+            self._rows -= len(group)
+        return []
+
+    def _take(self, limit: int, max_cost: float = math.inf) -> None:
+        tickets = self.queue.take(limit, max_cost)
+        self._rows += len(tickets)
+        self._groups.extendleft(reversed(_alike(tickets, self._max_encode_cost)))
 
     # In a thread.
 
     def _encode(self, tickets: Sequence[Ticket]) -> list[Any]:
-        """For each ticket its error or output, where it has one already, or None; and the rows of all the others.
-
-        Those of like cost are encoded together, as far as that costs no more than is right for one run: longer ones
-        would make the shorter ones as long as they are.
-        """
+        """For each ticket its error or output, where it has one already, or None; and the rows of all the others."""
         started: list[_Joining] = []
 
         def start(some: Sequence[Ticket]) -> list[Any]:
@@ -224,10 +236,7 @@ class StepwiseScheduler:
             started.append(_Joining(batch, dict(zip(batch.rows, some, strict=True))))
             return [None] * len(some)
 
-        results: dict[Ticket, Any] = {}
-        for group in _alike(tickets, self._max_encode_cost):
-            results |= zip(group, isolate(start, group), strict=True)
-        return [[results[ticket] for ticket in tickets], started]
+        return [isolate(start, tickets), started]
 
     def _step(self, batches: Sequence[Batch], gone: set[Row]) -> tuple[list[Batch], list[tuple[Row, Any]]]:
         """Let rows leave and join, and step the others: the batches after it, and the rows that ended."""
@@ -309,13 +318,17 @@ class StepwiseScheduler:
 
 
 def _alike(tickets: Sequence[Ticket], max_cost: float) -> list[list[Ticket]]:
-    """Tickets in groups of like cost, each group as costly as its longest so many times, at most `max_cost`."""
+    """Tickets in groups of like cost: each as costly as its longest so many times, at most `max_cost`, and little of
+    that is padding."""
     groups: list[list[Ticket]] = []
+    real = 0
     for ticket in sorted(tickets, key=lambda ticket: ticket.item.cost):
-        if groups and (len(groups[-1]) + 1) * ticket.item.cost <= max_cost:
+        real += ticket.item.cost
+        if groups and (len(groups[-1]) + 1) * ticket.item.cost <= min(max_cost, MOST_PADDING * real):
             groups[-1].append(ticket)
         else:
             groups.append([ticket])
+            real = ticket.item.cost
     return groups
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -13,6 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from models import default_models, find_model
 from models.limits import Limits
 from models.model import Model
+from services.connections import Address
+from services.keys import Key, parse_keys
+from services.origins import parse_origins
 
 PREFIX = "EKIBEN_"
 Device = Literal["auto", "cpu", "cuda"]
@@ -22,7 +26,11 @@ class Settings(BaseSettings):
     """Read once at start-up; a name or a value that is not understood stops the start."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_nested_delimiter="__", frozen=True, arbitrary_types_allowed=True
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        hide_input_in_errors=True,  # some of it is secret
     )
 
     device: Device = Field(default="auto", description="`cuda` refuses to start where CUDA is not really in use.")
@@ -39,6 +47,9 @@ class Settings(BaseSettings):
     runner_urls: dict[str, str] = Field(
         default={}, description="Where runners of other machines are, by model id, as JSON; with `services` only."
     )
+    gateway_workers: int = Field(
+        default=1, ge=1, description="Processes that answer HTTP and share the runners; with `services` only."
+    )
     drain_seconds: float = Field(
         default=1.0, ge=0, description="How long after SIGTERM requests are still let in, while balancers notice."
     )
@@ -54,6 +65,20 @@ class Settings(BaseSettings):
     body_memory_bytes: int = Field(
         default=1_000_000_000, ge=1, description="What the bodies of all requests in flight may take together."
     )
+    api_keys: Annotated[tuple[Key, ...], NoDecode] = Field(
+        default=(), description="Who may ask: `holder:key`, or keys alone, with commas between them. Without any: all."
+    )
+    api_keys_file: Path | None = Field(default=None, description="A file that holds them, instead.")
+    key_concurrency: int | None = Field(
+        default=None, ge=1, description="Requests that each key's holder may have in flight before a 429."
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="Origins whose pages may ask from a browser, with commas between them, or `*`."
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=1, le=65_535, description="Where `/metrics` is instead of on the server's own port."
+    )
+    metrics_host: str = Field(default="127.0.0.1", description="The address which that port is opened on.")
     limits: Limits = Limits()
 
     @field_validator("models", mode="before")
@@ -66,6 +91,16 @@ class Settings(BaseSettings):
             raise ValueError("names no model")
         return tuple(find_model(id) for id in dict.fromkeys(ids))
 
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _parse_keys(cls, value: Any) -> Any:
+        return parse_keys(value) if isinstance(value, str) else value
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _parse_origins(cls, value: Any) -> Any:
+        return parse_origins(value) if isinstance(value, str) else value
+
     @field_validator("limits")
     @classmethod
     def _refuse_limits_below_one(cls, value: Limits) -> Limits:
@@ -73,12 +108,45 @@ class Settings(BaseSettings):
             raise ValueError(f"not at least 1: {', '.join(wrong)}")
         return value
 
+    @field_validator("runner_urls")
+    @classmethod
+    def _refuse_addresses_of_no_runner(cls, value: dict[str, str]) -> dict[str, str]:
+        for id, url in value.items():
+            find_model(id)
+            Address.parse(url)
+        return value
+
+    @model_validator(mode="after")
+    def _refuse_what_needs_services(self) -> Settings:
+        if self.runners == "embedded" and (self.runner_urls or self.gateway_workers > 1):
+            raise ValueError("EKIBEN_RUNNER_URLS and EKIBEN_GATEWAY_WORKERS are for EKIBEN_RUNNERS=services")
+        return self
+
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_names(cls, values: Any) -> Any:
         if unknown := unknown_variables(os.environ):
             raise ValueError(f"no such settings: {', '.join(unknown)}")
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_keys(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if (path := values.get("api_keys_file")) is None:
+            return values
+        if "api_keys" in values:
+            raise ValueError("of EKIBEN_API_KEYS and EKIBEN_API_KEYS_FILE only one can be set")
+        try:
+            return {**values, "api_keys": Path(path).read_text("utf-8")}
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise ValueError(f"EKIBEN_API_KEYS_FILE cannot be read: {reason}") from None
+
+    @model_validator(mode="after")
+    def _refuse_concurrency_without_keys(self) -> Settings:
+        if self.key_concurrency and not self.api_keys:
+            raise ValueError("EKIBEN_KEY_CONCURRENCY is for servers with EKIBEN_API_KEYS")
+        return self
 
 
 def unknown_variables(environment: Mapping[str, str]) -> list[str]:

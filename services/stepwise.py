@@ -4,7 +4,8 @@ A `Batch` holds the tensors of its rows stacked along the batch axis, so that a 
 own ids: the decoder's outputs are the next step's inputs. Only where rows join or leave are they copied; of
 context whose size is fixed, which is most of it (18 MB a row for the smallest Whisper), only what is new or has
 to move. Rows of different lengths along an axis that has a mask are padded to the longest; the mask says which
-places are real, so padding may lie anywhere, and places that are padding for every row are cut out when rows leave.
+places are real, so padding may lie anywhere, and where many places are padding for every row they are cut out when
+rows leave.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ class StepwiseModel:
         decoder_inputs = {tensor.name: tensor for tensor in protocol.decoder.inputs}
         self._state = {output: decoder_inputs[name] for output, name in protocol.state.items()}
         self._kept = [*self._state.values(), *protocol.context]
+        self._movable = {each.name for each in self._kept if each.batch_axis == 0}
         self._fixed = {each.name for each in protocol.context if each.batch_axis == 0 and not each.varying}
         self._dtype = {tensor.name: np.dtype(tensor.dtype) for tensor in protocol.decoder.inputs}
 
@@ -187,7 +189,7 @@ class StepwiseModel:
         movers = [place for place in places if place >= len(places)]
         for hole in sorted(set(order) - set(places)):
             order[hole] = movers.pop()
-            for name in self._fixed:
+            for name in self._movable:
                 batch.tensors[name][hole] = batch.tensors[name][order[hole]]
         return self._select(batch, order, in_place=True)
 
@@ -197,14 +199,13 @@ class StepwiseModel:
 
     def _select(self, batch: Batch, places: Sequence[int], *, in_place: bool) -> Batch:
         masks = {axis: mask[places] for axis, mask in batch.masks.items()}
-        used = {
-            axis: np.flatnonzero(mask.any(axis=0))
-            for axis, mask in masks.items()
-            if axis in self._protocol.masks and not mask.any(axis=0).all()
-        }
+        used = {axis: np.flatnonzero(masks[axis].any(axis=0)) for axis in self._protocol.masks if axis in masks}
+        # Less than an eighth is not worth the copy of all the rest.
+        enough = 7 / 8 if in_place else 1.0
+        used = {axis: columns for axis, columns in used.items() if len(columns) < enough * masks[axis].shape[1]}
         tensors = {}
         for tensor in self._kept:
-            if in_place and tensor.name in self._fixed:
+            if in_place and tensor.name in self._movable and not used.keys() & tensor.varying.keys():
                 tensors[tensor.name] = batch.tensors[tensor.name][: len(places)]
                 continue
             array = batch.tensors[tensor.name].take(places, axis=tensor.batch_axis)

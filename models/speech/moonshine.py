@@ -17,6 +17,7 @@ from models.speech.audio import RATE, Recording, Samples
 from models.speech.model import Segment, SpeechModel, Transcript, Wish
 from models.speech.repetition import FASTEST_SPEECH, looping
 from models.task import Array, Conversation, Item, Partial, run
+from models.wire import travels
 
 LAYERS: Final = 6
 HEADS: Final = 8
@@ -91,14 +92,17 @@ def text_of(tokens: list[int], vocabulary: tuple[bytes, ...]) -> str:
     return b"".join(vocabulary[token] for token in tokens).decode("utf-8", "replace").replace("▁", " ")
 
 
+@travels
+@dataclass
 class MoonshineSearch:
     """Greedy, up to the end, to a loop, or to more than can be said in so many seconds."""
 
     prompt = (START,)
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
-        self._most = max(8, round(FASTEST_SPEECH * seconds))
+    seconds: float
+
+    def __post_init__(self) -> None:
+        self._most = max(8, round(FASTEST_SPEECH * self.seconds))
         self._tokens: list[int] = []
 
     def choose(self, logits: Array) -> int | None:
@@ -109,7 +113,7 @@ class MoonshineSearch:
         return token
 
     def result(self) -> list[int]:
-        loop = looping(self._tokens, seconds=self._seconds)
+        loop = looping(self._tokens, seconds=self.seconds)
         return self._tokens[: len(self._tokens) - loop]
 
 

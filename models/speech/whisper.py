@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 
 from models.model import BATCH, Graph, Stepwise, Tensor
 from models.speech.mel import WINDOW_FRAMES
+from models.wire import travels
 
 GENERATION_FILE: Final = "generation.json"
 TOKENIZER_FILE: Final = "tokenizer.json"
@@ -57,6 +58,7 @@ def whisper_protocol(*, layers: int, heads: int, width: int, vocabulary: int, ba
     )
 
 
+@travels
 class Generation(BaseModel):
     """What the ids of a Whisper's vocabulary mean to whoever writes with it; it lies beside the graphs."""
 

@@ -7,7 +7,7 @@ noise of a fixed seed, so that the same recording gives the same text.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Final
 
 import numpy as np
@@ -15,6 +15,7 @@ import numpy as np
 from models.speech.repetition import looping
 from models.speech.whisper import DECODER_POSITIONS, Generation
 from models.task import Array
+from models.wire import travels
 
 MAX_TOKENS: Final = DECODER_POSITIONS // 2
 LATEST_START: Final = 50
@@ -23,6 +24,7 @@ LATEST_START: Final = 50
 NEVER: Final = np.float32(-np.inf)
 
 
+@travels
 @dataclass(frozen=True)
 class Written:
     """What a search wrote. `tokens` hold timestamps, but not the end; a loop at its end is cut to one round."""
@@ -33,27 +35,23 @@ class Written:
     looped: bool
 
 
+@travels
+@dataclass
 class WhisperSearch:
     """Greedy where `temperature` is 0, else sampling."""
 
-    def __init__(
-        self,
-        generation: Generation,
-        *,
-        prompt: Sequence[int],
-        timestamps: bool,
-        seconds: float,
-        temperature: float = 0.0,
-        seed: int = 0,
-    ) -> None:
-        self.prompt = tuple(prompt)
-        self._generation = generation
-        self._suppressed = np.array(generation.suppressed, np.int64)
+    generation: Generation
+    _: KW_ONLY
+    prompt: Sequence[int]
+    timestamps: bool
+    seconds: float
+    temperature: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        self._suppressed = np.array(self.generation.suppressed, np.int64)
         self._most_tokens = min(MAX_TOKENS, DECODER_POSITIONS - len(self.prompt))
-        self._timestamps = timestamps
-        self._seconds = seconds
-        self._temperature = temperature
-        self._random = np.random.default_rng(seed)
+        self._random = np.random.default_rng(self.seed)
         self._tokens: list[int] = []
         self._no_speech = 0.0
         self._log_probability = 0.0
@@ -64,16 +62,16 @@ class WhisperSearch:
         if not self._tokens:
             self._begin(logits, scores)
         scores[self._suppressed] = NEVER
-        if self._timestamps:
+        if self.timestamps:
             self._pair_timestamps(scores)
         else:
-            scores[self._generation.no_timestamps :] = NEVER
+            scores[self.generation.no_timestamps :] = NEVER
         token = self._pick(scores)
-        if token == self._generation.end:
+        if token == self.generation.end:
             return None
         self._tokens.append(token)
-        if token < self._generation.end:
-            self._loop = looping(self._tokens, seconds=self._seconds)
+        if token < self.generation.end:
+            self._loop = looping(self._tokens, seconds=self.seconds)
         return None if self._loop or len(self._tokens) == self._most_tokens else token
 
     def result(self) -> Written:
@@ -87,15 +85,15 @@ class WhisperSearch:
 
     def _begin(self, logits: Array, scores: Array) -> None:
         """The start token's logits say whether anybody speaks; what cannot come first is suppressed."""
-        at_start = logits[self.prompt.index(self._generation.start)].astype(np.float64)
+        at_start = logits[self.prompt.index(self.generation.start)].astype(np.float64)
         shifted = np.exp(at_start - at_start.max())
-        self._no_speech = float(shifted[self._generation.no_speech] / shifted.sum())
-        scores[list(self._generation.suppressed_first)] = NEVER
+        self._no_speech = float(shifted[self.generation.no_speech] / shifted.sum())
+        scores[list(self.generation.suppressed_first)] = NEVER
 
     def _pair_timestamps(self, scores: Array) -> None:
-        first, end = self._generation.first_timestamp, self._generation.end
+        first, end = self.generation.first_timestamp, self.generation.end
         tokens = self._tokens
-        scores[self._generation.no_timestamps] = NEVER
+        scores[self.generation.no_timestamps] = NEVER
         closing = bool(tokens) and tokens[-1] >= first and len(tokens) > 1 and tokens[-2] < first
         opened = bool(tokens) and tokens[-1] >= first and not closing
         if not tokens:
@@ -115,9 +113,9 @@ class WhisperSearch:
 
     def _pick(self, scores: Array) -> int:
         best = float(scores.max())
-        if self._temperature:
+        if self.temperature:
             noise = self._random.gumbel(size=scores.shape).astype(np.float32)
-            token = int(np.argmax(scores / self._temperature + noise))
+            token = int(np.argmax(scores / self.temperature + noise))
         else:
             token = int(np.argmax(scores))
         self._log_probability += float(scores[token]) - best - float(np.log(np.exp(scores - best).sum()))

@@ -18,6 +18,7 @@ from models.speech.whisper import GENERATION_FILE, TOKENIZER_FILE, Generation, V
 from models.speech.whisper_search import MAX_TOKENS, WhisperSearch, Written
 from models.speech.whisper_segments import cut
 from models.task import PAUSE, Array, Conversation, Item, Partial, run
+from models.wire import travels
 
 TEMPERATURES: Final = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MOST_COMPRESSION: Final = 2.4
@@ -116,17 +117,20 @@ class _Window:
     timestamps: bool
 
 
+@travels
+@dataclass
 class LanguageSearch:
     """One step: the likeliest language."""
 
-    def __init__(self, generation: Generation) -> None:
-        self.prompt = (generation.start,)
-        self._languages = generation.languages
+    generation: Generation
+
+    def __post_init__(self) -> None:
+        self.prompt = (self.generation.start,)
         self._found = ""
 
     def choose(self, logits: Array) -> int | None:
-        codes = list(self._languages)
-        self._found = codes[int(np.argmax(logits[-1][[self._languages[code] for code in codes]]))]
+        codes, ids = zip(*self.generation.languages.items(), strict=True)
+        self._found = codes[int(np.argmax(logits[-1][list(ids)]))]
         return None
 
     def result(self) -> str:

@@ -21,6 +21,7 @@ from models.text.protection import (
 from models.text.sentences import cut
 from models.text.translators import Translator
 from models.text.vocabulary import Vocabulary
+from models.wire import travels
 
 LENGTH_FACTOR = 2.5
 LENGTH_ALLOWANCE = 8
@@ -33,6 +34,7 @@ Rows = Generator[list[str], list[str], str]
 """Yields texts to be translated, gets their translations, and returns what they were for."""
 
 
+@travels
 @dataclass
 class GreedySearch:
     """The likeliest token at each step, until the end, `most` tokens, or a loop."""

@@ -60,6 +60,7 @@ def student_protocol(*, layers: int, heads: int, width: int, vocabulary: int) ->
         for kind in ("keys", "values")
     )
     return Stepwise(
+        encoded_together=4,
         encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=memory),
         decoder=Graph(
             "decoder",
@@ -91,6 +92,7 @@ def transformer_protocol(*, layers: int, heads: int, width: int, vocabulary: int
         return Tensor(f"{name}_keys", "float32", axes), Tensor(f"{name}_values", "float32", axes)
 
     return Stepwise(
+        encoded_together=4,
         encoder=Graph("encoder", inputs=(Tensor("ids", "int64", (BATCH, SOURCE)), mask), outputs=(keys, values)),
         decoder=Graph(
             "decoder",
@@ -135,7 +137,7 @@ def bergamot(source: str, target: str, *, title: str, folder: str, weights: str,
         target_language=target,
         tolerance=1e-3,
         item_cost=50,
-        max_batch=24,
+        max_batch=48,
     )
 
 

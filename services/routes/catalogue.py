@@ -27,6 +27,8 @@ class ModelSummary(BaseModel):
     default: bool
     title: str
     provider: str
+    ready: bool
+    """Whether it can be asked now: not while its runner, in a process of its own, is away."""
 
 
 class ModelList(BaseModel):
@@ -124,4 +126,5 @@ def _facts(engine: Engine, model: Model) -> dict[str, Any]:
         "default": model is engine.candidates(task, None)[0],
         "title": model.title,
         "provider": runner.provider,
+        "ready": runner.available,
     }

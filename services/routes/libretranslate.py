@@ -12,7 +12,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from models import TASKS
-from models.errors import InvalidInput, MalformedBody, UnknownModel, UnsupportedMedia
+from models.errors import FieldError, InvalidInput, MalformedBody, UnknownModel, UnsupportedMedia
 from models.limits import Limits
 from models.media import TEXT
 from models.task import Request
@@ -24,9 +24,13 @@ from services.edge import Record
 from services.engine import Engine
 from services.problems import invalid_fields
 from services.routes.sentence_errors import Handler, in_the_dialects_words
-from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
+from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
+NAMES = {"inputs": "q", "src_lang": "source", "tgt_lang": "target"}
+STRANGER_SECONDS = 10.0
+"""How long a body may take to come whose key is somewhere in it."""
+
 FORM = "application/x-www-form-urlencoded"
 ERRORS = {
     400: "The body is not well-formed, a field is missing, or a language is not served.",
@@ -87,7 +91,7 @@ def _errors() -> dict[int | str, dict[str, Any]]:
 
 def _request_body(fields: list[str]) -> dict[str, Any]:
     text = {"type": "string"}
-    properties = dict.fromkeys(fields, text) | {"q": {"anyOf": [text, {"type": "array", "items": text}]}}
+    properties = dict.fromkeys([*fields, "api_key"], text) | {"q": {"anyOf": [text, {"type": "array", "items": text}]}}
     required = [name for name in fields if name != "format"]
     schema = {"schema": {"type": "object", "required": required, "properties": properties}}
     return {"required": True, "content": dict.fromkeys(("application/json", FORM, "multipart/form-data"), schema)}
@@ -113,18 +117,25 @@ class LibreTranslate:
         return JSONResponse([each.model_dump() for each in known])
 
     async def detect(self, http: HttpRequest) -> Response:
+        deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
         with self._memory.share() as share:
-            fields = await self._fields(http, share)
+            fields = await self._fields(http, deadline, share)
             [text, *_] = _texts(fields)
             return JSONResponse([self._detected(text).model_dump()])
 
     async def translate(self, http: HttpRequest) -> Response:
+        try:
+            return await self._translate(http)
+        except InvalidInput as error:
+            raise _renamed(error) from None
+
+    async def _translate(self, http: HttpRequest) -> Response:
         record = Record.of(http.scope)
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
-        if not self._served:
-            raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
+        # Refused before the body is read, where none of the models, of which it will name one, has room.
+        self._engine.check_capacity(self._engine.candidates(self._task, None))
         with self._memory.share() as share:
-            fields = await self._fields(http, share)
+            fields = await self._fields(http, deadline, share)
             texts, source = _texts(fields), _field(fields, "source")
             request = Request(
                 {},
@@ -157,14 +168,20 @@ class LibreTranslate:
         found = languages.detect(text, known)
         return Detection(confidence=round(100 * found.confidence, 1), language=found.language or known[0])
 
-    async def _fields(self, http: HttpRequest, share: bodies.Share) -> dict[str, Any]:
+    async def _fields(self, http: HttpRequest, deadline: float, share: bodies.Share) -> dict[str, Any]:
         """The fields of a request, in the query, JSON or a form; `q` may be a list."""
         limits = self._engine.settings.limits
+        bodies.refuse_coding(http.headers)
+        admit = Record.of(http.scope).admit
+        if admit:
+            deadline = min(deadline, asyncio.get_running_loop().time() + STRANGER_SECONDS)
         # A form may hold a byte as three characters.
         budget = 3 * TEXT.max_bytes(limits) + forms.FORM_OVERHEAD_BYTES
-        body = await bodies.read_body(http.receive, http.headers, budget, share=share)
+        body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
         header = http.headers.get("content-type", "")
         fields = await bodies.in_thread(len(body), _parse, header, body, limits)
+        if admit:
+            admit(fields.get("api_key"))
         fields = {**_collected(http.query_params.multi_items()), **fields}
         forms.check_characters("q", _texts(fields), limits)
         return fields
@@ -211,6 +228,12 @@ def _field(fields: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInput.of(name, "is missing" if not value else "is not a text")
     return value
+
+
+def _renamed(error: InvalidInput) -> InvalidInput:
+    """The error with the fields' names in this dialect."""
+    fields = tuple(FieldError(NAMES.get(each.field, each.field), each.message) for each in error.fields)
+    return InvalidInput("; ".join(f"{each.field}: {each.message}" for each in fields), fields=fields)
 
 
 def _parameters(**values: Any) -> TranslationParameters:

@@ -28,7 +28,14 @@ def add_routes(app: FastAPI, engine: Engine) -> None:
     async def index(http: HttpRequest) -> HTMLResponse:
         rows = [(task_of(model), model, engine.runners.get(model.id)) for model in engine.settings.models]
         return HTMLResponse(
-            landing.render(ready=engine.ready, rows=rows, tasks=TASKS.values(), base=str(http.base_url).rstrip("/"))
+            landing.render(
+                ready=engine.ready,
+                rows=rows,
+                tasks=TASKS.values(),
+                base=str(http.base_url).rstrip("/"),
+                keys=bool(engine.settings.api_keys),
+                metrics=engine.settings.metrics_port is None,
+            )
         )
 
     @app.get("/docs", include_in_schema=False)

@@ -8,13 +8,18 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from models.errors import EkibenError, InvalidInput
-from services.problems import retry_headers, shorten
+from services.problems import error_headers, shorten
 
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 
 
-def error_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+def status_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     return JSONResponse({"error": shorten(detail)}, status, headers)
+
+
+def error_response(error: EkibenError) -> Response:
+    status = 400 if isinstance(error, InvalidInput) else error.status
+    return status_response(status, error.detail, error_headers(error))
 
 
 def in_the_dialects_words(handle: Handler) -> Handler:
@@ -22,7 +27,6 @@ def in_the_dialects_words(handle: Handler) -> Handler:
         try:
             return await handle(http)
         except EkibenError as error:
-            status = 400 if isinstance(error, InvalidInput) else error.status
-            return error_response(status, error.detail, retry_headers(error))
+            return error_response(error)
 
     return answer

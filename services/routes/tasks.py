@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import re
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -15,15 +15,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models import TASKS, AnyTask
-from models.errors import EkibenError, InvalidInput, UnsupportedMedia
+from models.errors import EkibenError
 from models.model import Model
 from models.task import Media, Request
 from services import bodies, forms
 from services.documentation import task_documentation
 from services.edge import Record
 from services.engine import Engine
-from services.negotiation import negotiate
-from services.problems import error_response, invalid_fields
+from services.negotiation import negotiate, prefers
+from services.problems import error_problem, error_response, invalid_fields
+from services.routes.sse import EVENTS, Emit, Event, event_stream
+from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
+
+JSON = "application/json"
 
 
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[str, TaskRoute]:
@@ -51,6 +55,7 @@ class TaskRoute:
         self._engine = engine
         self._memory = memory
         self._answer = TypeAdapter(task.answer_type)
+        self._partial = TypeAdapter(task.partial_type) if task.partial_type else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The route as an application of its own, for requests that do not pass FastAPI."""
@@ -69,18 +74,31 @@ class TaskRoute:
         candidates = self._engine.candidates(self._task, http.query_params.get("model"))
         self._engine.check_capacity(candidates)
         self._note(candidates[0], record)
-        with self._memory.share() as share:
-            parts = await self._read(http, deadline, share)
+        with ExitStack() as held:
+            parts = await self._read(http, deadline, held.enter_context(self._memory.share()))
             record.model = record.provider = ""  # the parameters may say otherwise, or be wrong
             request = self._request(parts, media_type)
             candidates = self._engine.candidates(self._task, request.parameters.model)
             model = candidates[0] if request.parameters.model else self._task.choose(candidates, request)
             self._note(model, record)
+            answering = partial(
+                self._engine.answer, self._task, model, request, deadline=deadline, timings=record.timings
+            )
             async with cancelled_when_client_goes(http):
-                answer = await self._engine.answer(
-                    self._task, model, request, deadline=deadline, timings=record.timings
-                )
-        return self._respond(answer)
+                if self._partial and prefers(http.headers.get("accept", ""), EVENTS, JSON):
+                    describe = partial(_describe, request_id=record.request_id)
+                    return await event_stream(partial(self._emit, answering), describe=describe, held=held)
+                return self._respond(await answering())
+
+    async def _emit(self, answering: Callable[..., Awaitable[Any]], emit: Emit) -> None:
+        """The answer while it is made, piece by piece, and then the whole."""
+
+        async def tell(value: Any) -> None:
+            assert self._partial, "nobody is told of pieces that the task does not declare"
+            await emit({"type": "partial", "partial": self._partial.dump_python(value, mode="json")})
+
+        answer = await answering(on_partial=tell)
+        await emit({"type": "answer", "answer": self._answer.dump_python(answer, mode="json")})
 
     def _request(self, parts: forms.Parts, media_type: str) -> Request[Any]:
         try:
@@ -96,8 +114,7 @@ class TaskRoute:
     async def _read(self, http: HttpRequest, deadline: float, share: bodies.Share) -> forms.Parts:
         limits = self._engine.settings.limits
         query = forms.given_once(http.query_params.multi_items())
-        if (coding := http.headers.get("content-encoding", "identity").lower()) != "identity":
-            raise UnsupportedMedia(f"a body with the content coding {coding!r} is not accepted; send it as it is")
+        bodies.refuse_coding(http.headers)
         content_type = http.headers.get("content-type")
         budget = forms.body_budget(self._task, forms.media_type(content_type), limits)
         body = await bodies.read_body(http.receive, http.headers, budget, share=share, deadline=deadline)
@@ -106,44 +123,8 @@ class TaskRoute:
     def _respond(self, answer: Any) -> Response:
         if isinstance(answer, Media):
             return Response(answer.data, media_type=answer.media_type)
-        return Response(self._answer.dump_json(answer), media_type="application/json")
+        return Response(self._answer.dump_json(answer), media_type=JSON)
 
 
-def deadline_seconds(task: AnyTask, http: HttpRequest) -> float:
-    """How long the request may wait: what `X-Request-Timeout-Ms` says, else the task's default."""
-    header = http.headers.get("x-request-timeout-ms")
-    if header is None:
-        return task.deadline_seconds
-    if not re.fullmatch("[0-9]{1,8}", header) or not 0 < int(header) <= 86_400_000:
-        raise InvalidInput.of("X-Request-Timeout-Ms", "is not a number of milliseconds from 1 to 86400000")
-    return int(header) / 1e3
-
-
-@contextlib.asynccontextmanager
-async def cancelled_when_client_goes(http: HttpRequest) -> AsyncIterator[None]:
-    """Cancel what runs inside when the client closes the connection. Raises `ClientGone`."""
-    worker = asyncio.current_task()
-    assert worker is not None
-    inside = True
-
-    def cancel_worker(watcher: asyncio.Future[None]) -> None:
-        if inside and not watcher.cancelled():
-            worker.cancel()
-
-    watcher = asyncio.ensure_future(_disconnected(http))
-    watcher.add_done_callback(cancel_worker)
-    try:
-        yield
-    except asyncio.CancelledError:
-        if watcher.done() and not watcher.cancelled():
-            worker.uncancel()
-            raise bodies.ClientGone from None
-        raise
-    finally:
-        inside = False
-        watcher.cancel()
-
-
-async def _disconnected(http: HttpRequest) -> None:
-    while (await http.receive())["type"] != "http.disconnect":
-        pass
+def _describe(error: EkibenError, request_id: str) -> Event:
+    return {"type": "error", "error": error_problem(error, request_id)}

@@ -19,7 +19,7 @@ from models.image_classification import ImageClassification
 from models.manifest import ExportedFile
 from services.exports import find_export
 from tests.e2e.checks import ROUTE, connection, head, png
-from tests.e2e.test_runners_elsewhere import runner_process
+from tests.e2e.test_runners_elsewhere import processes
 from tests.serving import Server, serving
 
 MODEL = ImageClassification.models[0]
@@ -59,7 +59,10 @@ def home(tmp_path: Path) -> Path:
 
 
 def process_of_the_runner(server: Server, placement: str) -> psutil.Process:
-    return server.worker() if placement == "embedded" else runner_process(server)
+    if placement == "embedded":
+        return server.worker()
+    [runner] = processes(server, f"runner-{MODEL.id}")
+    return runner
 
 
 @pytest.mark.parametrize("placement", ["embedded", "services"])

@@ -50,8 +50,7 @@ def test_its_client_sees_its_errors(client: LibreTranslateAPI) -> None:
     with refused.value as response:
         assert response.code == 400
         assert (
-            b'"error":"tgt_lang: no model here translates from en to de; there is: en to pt, pt to en"'
-            in response.read()
+            b'"error":"target: no model here translates from en to de; there is: en to pt, pt to en"' in response.read()
         )
 
 
@@ -93,6 +92,7 @@ def test_html_keeps_its_tags(http: httpx.Client) -> None:
     assert answer.json() == {"translatedText": f"<p>{GATO}</p><br>"}
 
 
+AS_JSON = {"headers": {"Content-Type": "application/json"}}
 BAD: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "q missing": ("/translate", {"json": {"source": "en", "target": "pt"}}, 400, "q: is missing"),
     "q missing, form": ("/translate", {"data": {"source": "en", "target": "pt"}}, 400, "q: is missing"),
@@ -102,8 +102,10 @@ BAD: dict[str, tuple[str, dict[str, Any], int, str]] = {
     "q an empty list": ("/translate", {"json": {**FIELDS, "q": []}}, 400, "q: is an empty list"),
     "source missing": ("/translate", {"json": {"q": CAT, "target": "pt"}}, 400, "source: is missing"),
     "target missing": ("/translate", {"json": {"q": CAT, "source": "en"}}, 400, "target: is missing"),
-    "unknown target": ("/translate", {"json": {**FIELDS, "target": "xx"}}, 400, "en to pt, pt to en"),
-    "unknown source": ("/translate", {"json": {**FIELDS, "source": "xx"}}, 400, "en to pt, pt to en"),
+    "unknown target": ("/translate", {"json": {**FIELDS, "target": "xx"}}, 400, "target: no model here"),
+    "unknown source": ("/translate", {"json": {**FIELDS, "source": "xx"}}, 400, "source: no model here"),
+    "a long target": ("/translate", {"json": {**FIELDS, "target": "x" * 21}}, 400, "target: "),
+    "half a pair": ("/translate", {"content": b'{"q": "\\ud800", "source": "en", "target": "pt"}', **AS_JSON}, 400, ""),
     "another language": (
         "/translate",
         {"json": {**FIELDS, "q": "Где находится вокзал?", "source": "auto"}},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from uuid import uuid4
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.e2e.checks import ROUTE, photograph
-from tests.serving import PICTURE_MODELS
+from tests.serving import PICTURE_MODELS, Server
 
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 CHELSEA = photograph()
@@ -117,3 +118,16 @@ def test_no_caller_can_make_new_series(http: httpx.Client) -> None:
     for _ in range(60):
         ask(uuid4().hex)
     assert set(read(http)) == before
+
+
+def test_memory_and_cpu_time_are_those_of_the_process_that_answers(http: httpx.Client, server: Server) -> None:
+    worker = server.worker()
+    assert value(read(http), "ekiben_resident_bytes") == pytest.approx(worker.memory_info().rss, rel=0.2)
+    # It counts every two seconds: work until it has counted what was there before.
+    times = worker.cpu_times()
+    until = time.monotonic() + 20
+    while value(read(http), "ekiben_cpu_seconds_total") < times.user + times.system:
+        assert time.monotonic() < until
+        assert http.post(ROUTE, content=CHELSEA).status_code == 200
+    times = worker.cpu_times()
+    assert value(read(http), "ekiben_cpu_seconds_total") <= times.user + times.system

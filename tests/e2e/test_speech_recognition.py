@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
 
 import httpx
 import numpy as np
@@ -130,23 +128,18 @@ def test_a_small_file_that_unfolds_beyond_the_budget_is_413(speech: httpx.Client
 def test_short_clips_do_not_wait_for_a_long_one(speech: httpx.Client, speech_server: Server) -> None:
     clip = recordings.data("librivox-0880")
 
-    def ask(data: bytes) -> float:
-        started = perf_counter()
+    def ask(data: bytes) -> None:
         with httpx.Client(base_url=speech_server.url, timeout=300) as client:
             assert client.post(ROUTE, content=data).status_code == 200
-        return perf_counter() - started
 
-    alone = min(ask(clip) for _ in range(3))
-    done = threading.Event()
     with ThreadPoolExecutor(1) as executor:
-        long = executor.submit(ask, recordings.encoded(long_recording(60), "flac", "flac"))
-        long.add_done_callback(lambda _: done.set())
-        beside = []
-        while not done.is_set():
-            beside.append(ask(clip))
+        long = executor.submit(ask, recordings.encoded(long_recording(150), "flac", "flac"))
+        answered = 0
+        while not long.done():
+            ask(clip)
+            answered += 1
         long.result()
-    assert len(beside) > 2, "the long recording was done too soon to tell"
-    assert float(np.median(beside)) < 3 * alone, (alone, beside)
+    assert answered > 4, "all but the last came before the long one was done"
 
 
 def test_many_at_once_have_the_answers_of_each_alone(speech: httpx.Client) -> None:

@@ -116,7 +116,7 @@ def test_html_keeps_its_tags_and_translates_between_them(http: httpx.Client) -> 
         ({"src_lang": "en", "tgt_lang": "de"}, CAT, "tgt_lang"),
         ({"src_lang": "xx"}, CAT, "src_lang"),
         ({}, "Где находится вокзал?", "src_lang"),
-        ({"model": "bergamot-tiny-en-pt", "tgt_lang": "en", "src_lang": "pt"}, GATO, "tgt_lang"),
+        ({"model": "bergamot-tiny-en-pt", "tgt_lang": "en", "src_lang": "pt"}, GATO, "src_lang"),
     ],
 )
 def test_a_pair_that_is_not_served_is_refused_with_those_that_are(

@@ -313,9 +313,14 @@ class Counted:
         return self.encoder.run(inputs)
 
 
-def encodings(folder: Path, *, max_rows: int, max_encode_cost: float) -> list[list[list[int]]]:
+EVEN = [[place, place] for place in range(1, 13)]
+MIXED = [[place] * (1 + place % 3) for place in range(1, 13)]
+
+
+def encodings(
+    folder: Path, document: list[list[int]], *, max_rows: int, max_encode_cost: float, later: float = 4.5
+) -> list[list[list[int]]]:
     """What is encoded together, in order: of a document of 12 sentences, and of a short text that comes later."""
-    document = [[place] * (1 + place % 3) for place in range(1, 13)]
     encoders: list[Counted] = []
 
     def watch(encoder: RunsGraph) -> RunsGraph:
@@ -342,21 +347,28 @@ def encodings(folder: Path, *, max_rows: int, max_encode_cost: float) -> list[li
                 assert await ticket.future == tiny.state_tokens(source, tiny.Greedy())
             flow.close()
 
-        await asyncio.gather(translate(0, document), translate(4.5, [[30]]))
+        await asyncio.gather(translate(0, document), translate(later, [[30]]))
 
     simulate(run)
     return encoders[0].sources
 
 
 def test_a_request_with_rows_waits_until_several_can_be_encoded_and_a_new_one_does_not(tmp_path: Path) -> None:
-    runs = encodings(tmp_path, max_rows=6, max_encode_cost=math.inf)
+    runs = encodings(tmp_path, EVEN, max_rows=6, max_encode_cost=math.inf)
     assert sorted(source[0] for run in runs for source in run) == [*range(1, 13), 30]
     assert runs[1] == [[30]], "there was one place, and it did not wait for a second"
     assert all(len(run) == 2 for run in runs[2:]), runs
 
 
+def test_a_new_request_does_not_wait_for_all_that_there_was_room_for(tmp_path: Path) -> None:
+    runs = encodings(tmp_path, EVEN, max_rows=24, max_encode_cost=4, later=1.5)
+    assert runs[:2] == [[[1, 1], [2, 2]], [[3, 3], [4, 4]]]
+    assert runs[2] == [[30]], "four more of the document had been taken before it came"
+
+
 def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_cost(tmp_path: Path) -> None:
-    runs = encodings(tmp_path, max_rows=12, max_encode_cost=4)
+    runs = encodings(tmp_path, MIXED, max_rows=12, max_encode_cost=4)
     assert sorted(source[0] for run in runs for source in run) == [*range(1, 13), 30]
     assert any(len(run) > 1 for run in runs)
     assert all(len(run) * max(map(len, run)) <= 4 for run in runs), runs
+    assert all(len({len(source) for source in run}) == 1 for run in runs), "of these costs any two differ too much"

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydantic import ValidationError
 
+from models.errors import InvalidInput
 from models.model import OneShot
 from models.pictures.styles import STYLES, mixture, style_name
 from models.style_transfer import SMALLEST, PictureStyle, StyleParameters, StyleTransfer, encode, mirrored
@@ -177,3 +178,13 @@ def test_a_second_graph_is_named_by_its_items() -> None:
     assert isinstance(second, Submit)
     [item] = second.items
     assert item.graph is None and item.inputs["style"].tolist() == list(range(100))
+
+
+@pytest.mark.parametrize("broken", ["image", "style_image"])
+def test_nothing_runs_for_a_picture_that_cannot_be_read(broken: str) -> None:
+    png = photographs.encoded(Image.new("RGB", (20, 20)), "PNG")
+    media = {"image": png, "style_image": png, broken: b"nothing"}
+    conversation = StyleTransfer().converse(FROM_PICTURE, Request(media, StyleParameters(), media_type="image/png"))
+    with pytest.raises(InvalidInput) as refused:
+        next(conversation)
+    assert [each.field for each in refused.value.fields] == [broken]

@@ -130,7 +130,8 @@ def test_the_pair_follows_from_the_languages(parameters: dict[str, str], text: s
     [
         ({"src_lang": "de"}, "Hallo", "src_lang"),
         ({"src_lang": "en", "tgt_lang": "de"}, "Hello", "tgt_lang"),
-        ({"src_lang": "de", "tgt_lang": "de"}, "Hallo", "tgt_lang"),
+        ({"src_lang": "de", "tgt_lang": "de"}, "Hallo", "src_lang"),
+        ({"src_lang": "de", "tgt_lang": "pt"}, "Hallo", "src_lang"),
         ({"tgt_lang": "de"}, "The cat is sleeping on the sofa.", "tgt_lang"),
         ({}, "Где находится вокзал?", "src_lang"),
     ],

@@ -16,7 +16,7 @@ import httpx
 
 ROOT = Path(__file__).parents[3]
 SERVER_PYTHON = ROOT / ".venv/bin/python"
-START_SECONDS = 120.0
+START_SECONDS = 180.0
 
 
 @contextlib.contextmanager

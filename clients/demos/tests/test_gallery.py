@@ -8,7 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
@@ -78,10 +77,13 @@ def test_without_a_server_a_page_says_so(browser: Browser, tmp_path: Path, examp
         page.close()
 
 
-def test_ends_at_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    with gallery("http://127.0.0.1:9", tmp_path) as (url, process):
-        httpx.get(url)
-        assert list(tmp_path.glob("ekiben-demos-*"))
+def test_ends_and_leaves_nothing_behind(server: str, browser: Browser, tmp_path: Path) -> None:
+    with gallery(server, tmp_path) as (url, process):
+        page = browser.new_page()
+        page.goto(f"{url}/paint-it")
+        page.get_by_role("button", name="A cat").click()
+        expect(page.get_by_role("button", name="Download the painting")).to_be_enabled(timeout=60_000)
+        page.close()
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
-    assert not list(tmp_path.glob("ekiben-demos-*"))
+        assert process.wait(30) == 0
+    assert [file.name for file in tmp_path.iterdir()] == ["gallery.log"]

@@ -20,7 +20,7 @@ from services.engine import Engine
 from services.routes.open_inference.graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
 from services.routes.open_inference.tensors import InferRequest, decode, encode, parsing_memory
 from services.routes.sentence_errors import in_the_dialects_words
-from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
+from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 from services.session import UnsuitableTensors
 
 JSON_OVERHEAD_BYTES: Final = 1_000_000

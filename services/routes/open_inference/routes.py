@@ -81,6 +81,8 @@ class Server:
     async def model_ready(self, http: HttpRequest) -> Response:
         named = self._served(http)
         self._refuse_while_draining()
+        if not self._engine.runner(named.model).available:
+            raise Unavailable(f"the runner of {named.model.id} is away")
         return JSONResponse({"name": named.name, "ready": True})
 
     async def config(self, http: HttpRequest) -> Response:

@@ -7,11 +7,13 @@ from typing import Any
 
 from starlette.responses import Response
 
-from models.errors import EkibenError, InvalidInput, UnknownModel, UnsupportedMedia
-from services.problems import INTERNAL_ERROR, retry_headers, shorten
+from models.errors import EkibenError, InvalidInput, Unauthorized, UnknownModel, UnsupportedMedia
+from services.problems import error_headers, shorten
 
 BAD_REQUEST = (InvalidInput, UnsupportedMedia)
 """What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""
+
+CODES = {UnknownModel: "model_not_found", Unauthorized: "invalid_api_key"}
 
 
 def status(error: EkibenError) -> int:
@@ -25,7 +27,7 @@ def error_document(error: EkibenError) -> dict[str, Any]:
             "message": shorten(error.detail),
             "type": kinds.get(status(error), "invalid_request_error"),
             "param": shorten(error.fields[0].field) if error.fields else _parameter(error),
-            "code": "model_not_found" if isinstance(error, UnknownModel) else None,
+            "code": next((code for kind, code in CODES.items() if isinstance(error, kind)), None),
         }
     }
 
@@ -36,10 +38,11 @@ def _parameter(error: EkibenError) -> str | None:
 
 def error_response(error: EkibenError) -> Response:
     document = json.dumps(error_document(error))
-    return Response(document, status(error), retry_headers(error), "application/json")
+    return Response(document, status(error), error_headers(error), "application/json")
 
 
-def internal_error(request_id: str) -> Response:
-    """The answer to a bug of ours; the request id is in its header."""
-    error = {"message": INTERNAL_ERROR, "type": "server_error", "param": None, "code": None}
-    return Response(json.dumps({"error": error}), 500, media_type="application/json")
+def status_response(status: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """What is no error of a route's."""
+    kind = "invalid_request_error" if status < 500 else "server_error"
+    error = {"message": shorten(detail), "type": kind, "param": None, "code": None}
+    return Response(json.dumps({"error": error}), status, headers, "application/json")

@@ -23,10 +23,10 @@ from services.edge import Record
 from services.engine import Engine
 from services.problems import invalid_fields
 from services.routes.openai.documentation import transcription_documentation
-from services.routes.openai.errors import error_document, error_response, internal_error
+from services.routes.openai.errors import error_document, error_response
 from services.routes.openai.formats import TranscriptionParameters, Transcriptions, render
-from services.routes.openai.sse import Emit, EventStream, events
-from services.routes.tasks import cancelled_when_client_goes, deadline_seconds
+from services.routes.sse import Emit, event_stream
+from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 ALIAS = "whisper-1"
 """OpenAI's name for its Whisper: here the default model's."""
@@ -57,7 +57,6 @@ class TranscriptionRoute:
         await response(scope, receive, send)
 
     async def handle(self, http: HttpRequest) -> Response:
-        Record.of(http.scope).describe_fault = internal_error
         try:
             with ExitStack() as held:
                 return await self._answer(http, held)
@@ -118,13 +117,7 @@ class _Answering:
         return Response(answer.data, media_type=answer.media_type)
 
     async def stream(self, held: ExitStack) -> Response:
-        following = events(self._produce)
-        try:
-            first = await anext(following, None)  # what fails before it has a status of its own
-        except BaseException:
-            await following.aclose()
-            raise
-        return EventStream(first, following, describe=_describe, held=held.pop_all())
+        return await event_stream(self._produce, describe=_describe, held=held)
 
     async def _produce(self, emit: Emit) -> None:
         begun = False

@@ -19,6 +19,7 @@ def main() -> None:
     # Waited for below. Blocked first, so that no other thread can take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     with tempfile.TemporaryDirectory(prefix="ekiben-demos-") as folder:
+        tempfile.tempdir = folder
         # Read when Gradio is imported: nothing is sent anywhere, and uploads go when the process goes.
         os.environ.update(GRADIO_ANALYTICS_ENABLED="False", HF_HUB_OFFLINE="1", GRADIO_TEMP_DIR=folder)
         serve(arguments.server, arguments.host, arguments.port)
@@ -37,6 +38,7 @@ def serve(server_url: str, host: str, port: int) -> None:
         server_port=port,
         theme=look.theme(),
         css=look.CSS,
+        head=look.HEAD,
         allowed_paths=[str(EXAMPLES)],
         footer_links=[],
         max_file_size="100mb",

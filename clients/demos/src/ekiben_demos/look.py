@@ -52,3 +52,11 @@ def theme() -> gr.themes.Base:
 
 CSS = Path(__file__).with_name("look.css").read_text("utf-8")
 """What a theme cannot say."""
+
+HEAD = """<style>
+@media (max-width: 40rem) {
+  .nav-holder nav { flex-wrap: nowrap !important; justify-content: flex-start !important; overflow-x: auto }
+  .nav-holder nav a { white-space: nowrap }
+}
+</style>"""
+"""The bar of pages lies where Gradio lets no style sheet of ours reach: on a phone it is one line, to be pushed."""

@@ -32,11 +32,11 @@ def test_several_texts_come_back_in_their_order(ask: Ask) -> None:
     assert ask("translate", [], target="pt") == ()
 
 
-@pytest.mark.parametrize(("source", "target"), [("en", "xx"), ("xx", "pt")])
-def test_a_pair_that_is_not_served_is_refused_by_name(ask: Ask, source: str, target: str) -> None:
+@pytest.mark.parametrize(("source", "target", "field"), [("en", "xx", "tgt_lang"), ("xx", "pt", "src_lang")])
+def test_a_pair_that_is_not_served_is_refused_by_name(ask: Ask, source: str, target: str, field: str) -> None:
     with pytest.raises(errors.InvalidInput, match=f"from {source} to {target}") as caught:
         ask("translate", CAT, source=source, target=target)
-    assert caught.value.fields[0].field == "tgt_lang"
+    assert caught.value.fields[0].field == field
 
 
 @pytest.mark.parametrize(("text", "language"), [(CAT, "en"), (GATO, "pt")])

@@ -13,11 +13,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from models.errors import EkibenError
-from services.routes.tasks import cancelled_when_client_goes
+from services.routes.waiting import cancelled_when_client_goes
 
 Event = dict[str, Any]
 Emit = Callable[[Event], Awaitable[None]]
 Events = AsyncGenerator[Event, None]
+
+EVENTS = "text/event-stream"
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """Proxies in between shall neither keep the events nor collect them."""
@@ -46,13 +48,29 @@ async def events(produce: Callable[[Emit], Awaitable[None]]) -> Events:
         await asyncio.wait([producing])
 
 
+async def event_stream(
+    produce: Callable[[Emit], Awaitable[None]], *, describe: Callable[[EkibenError], Event], held: ExitStack
+) -> EventStream:
+    """A response that sends what `produce` emits; what fails before the first event has a status of its own.
+
+    `describe` says how a later error is told, and what is `held` is given back when the last event was sent.
+    """
+    following = events(produce)
+    try:
+        first = await anext(following, None)
+    except BaseException:
+        await following.aclose()
+        raise
+    return EventStream(first, following, describe=describe, held=held.pop_all())
+
+
 class EventStream(Response):
-    """Sends events as they come; `held` is what is given back when the last one was sent."""
+    """Sends events as they come, the first of which is there already."""
 
     def __init__(
         self, first: Event | None, following: Events, *, describe: Callable[[EkibenError], Event], held: ExitStack
     ) -> None:
-        super().__init__(headers=HEADERS, media_type="text/event-stream")
+        super().__init__(headers=HEADERS, media_type=EVENTS)
         del self.headers["content-length"]
         self._first = first
         self._following = following

@@ -1,0 +1,13 @@
+"""The runner of the one model that `EKIBEN_MODELS` names: `bentoml serve services.lone_runner:Runner`."""
+
+from __future__ import annotations
+
+from services import metrics_folder, preflight
+from services.placement import runner_service
+from services.settings import Settings
+
+metrics_folder.use_own_folder()
+settings = Settings()
+preflight.check(settings)  # raises before a worker is started that could not serve
+[model] = settings.models
+Runner = runner_service(model, settings)

@@ -1,0 +1,33 @@
+"""`python -m services.runner MODEL`: one model's runner by itself, for gateways on this machine or on others.
+
+It reads the same settings as a gateway. Without `--host` only this machine can reach it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from services.__main__ import start
+from services.settings import PREFIX
+
+LOOPBACK = "127.0.0.1"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m services.runner", description=__doc__)
+    parser.add_argument("model", metavar="MODEL", help="its id")
+    parser.add_argument("--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})")
+    parser.add_argument("--port", type=int, default=3001)
+    options = parser.parse_args()
+    # Where gateways find their runners is nothing to a runner.
+    os.environ |= {f"{PREFIX}MODELS": options.model}
+    for name in ("RUNNERS", "RUNNER_URLS", "GATEWAY_WORKERS"):
+        os.environ.pop(PREFIX + name, None)
+    ready = f"\n{options.model} is ready for gateways on http://{options.host}:{options.port}\n"
+    return start("services.lone_runner:Runner", options.host, options.port, ready)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
