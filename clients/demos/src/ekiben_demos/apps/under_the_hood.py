@@ -33,7 +33,7 @@ def build() -> None:
 def look(history: History) -> tuple[History, str]:
     """A new look at the server; one that is away is said in the page, and looked for again."""
     try:
-        text = server.client().metrics(timeout=5)
+        text = server.client().metrics(timeout=2)
     except Exception as fault:
         return History(), f"<p>{sentence(fault)}</p>"
     history = history.add(Snapshot.read(text, time.monotonic()))
