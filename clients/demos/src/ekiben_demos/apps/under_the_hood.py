@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import gradio as gr
+from ekiben_client import errors
 
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
@@ -34,6 +35,8 @@ def look(history: History) -> tuple[History, str]:
     """A new look at the server; one that is away is said in the page, and looked for again."""
     try:
         text = server.client().metrics(timeout=2)
+    except errors.NotFound:
+        return History(), "<p>This server keeps its metrics on a port of their own, so there is nothing to see here.</p>"
     except Exception as fault:
         return History(), f"<p>{sentence(fault)}</p>"
     history = history.add(Snapshot.read(text, time.monotonic()))
