@@ -36,7 +36,7 @@ def look(history: History) -> tuple[History, str]:
     try:
         text = server.client().metrics(timeout=2)
     except errors.NotFound:
-        return History(), "<p>This server keeps its metrics on a port of their own, so there is nothing to see here.</p>"
+        return History(), "<p>This server keeps its metrics on a port of their own: there is nothing to see here.</p>"
     except Exception as fault:
         return History(), f"<p>{sentence(fault)}</p>"
     history = history.add(Snapshot.read(text, time.monotonic()))
