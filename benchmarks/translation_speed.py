@@ -71,21 +71,21 @@ def run(model: StepwiseModel, items: Sequence[Item]) -> None:
         model.step(batch)
 
 
-def ask(url: str, text: str) -> float:
+def ask(http: httpx.Client, text: str) -> float:
     """Seconds until a text's translation is there."""
     started = perf_counter()
     document = {"inputs": text, "parameters": {"src_lang": "en"}}
-    httpx.post(f"{url}/v1/translation", json=document, timeout=3600).raise_for_status()
+    http.post("/v1/translation", json=document).raise_for_status()
     return perf_counter() - started
 
 
-def beside(url: str, text: str) -> list[float]:
+def beside(http: httpx.Client, text: str) -> list[float]:
     """The latencies of short texts while a long one is translated."""
-    worker = threading.Thread(target=ask, args=(url, text))
+    worker = threading.Thread(target=ask, args=(http, text))
     worker.start()
     latencies = []
     while worker.is_alive():
-        latencies.append(ask(url, SHORT))
+        latencies.append(ask(http, SHORT))
     return latencies[1:-1]
 
 
@@ -101,20 +101,21 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as scratch,
         serving(Path(scratch) / "log", {"EKIBEN_MODELS": MODEL.id, "EKIBEN_DEVICE": "cpu"}) as server,
+        httpx.Client(base_url=server.url, timeout=3600) as http,
     ):
         process = psutil.Process(server.process.pid)
-        ask(server.url, SHORT)
+        ask(http, SHORT)
         for number in range(options.rounds):
             costs = {size: limit(document, size) for size in (8, 16, 32)}
             best = min(costs, key=lambda size: costs[size][1])
             tokens, least = costs[best]
             before = server.worker().memory_info().rss
             with machine.Watch(process) as watch:
-                seconds = ask(server.url, document)
+                seconds = ask(http, document)
             grown = server.worker().memory_info().rss - before
-            alone = [ask(server.url, SHORT) for _ in range(20)]
-            crowded = beside(server.url, "\n".join(sentences[:400]))
-            again = [ask(server.url, SHORT) for _ in range(20)]
+            alone = [ask(http, SHORT) for _ in range(20)]
+            crowded = beside(http, "\n".join(sentences[:400]))
+            again = [ask(http, SHORT) for _ in range(20)]
             lone, company = statistics.median(alone + again), statistics.median(crowded)
             print(
                 f"round {number + 1}: {tokens / watch.cpu_seconds:.0f} tokens per CPU second, "

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
+from time import thread_time
 from typing import Any, Protocol
 
 from models.task import Item, Output
-from services.queueing import FairQueue, Ticket
+from services.queueing import FairQueue, Flow, Ticket
 from services.stepwise import Batch, Row, StepwiseModel
 
 
@@ -28,6 +29,10 @@ class Execute(Protocol):
 
 MOST_PADDING = 1.25
 """How many times what items cost one run of an encoder may cost, because the shorter ones are padded."""
+
+CROWD = 16
+FEW = 4
+"""Rows of one request: so many make their steps long for others, and so few need not bear that."""
 
 OnBatch = Callable[[int, int], None]
 """Told the size of each batch that starts, and the cost that still waits."""
@@ -145,7 +150,8 @@ class StepwiseScheduler:
     """One thread encodes what is queued while another steps the rows that are under way.
 
     Rows of all requests share each step. Between two steps those that are done or whose caller has gone
-    leave, and those that were encoded meanwhile join.
+    leave, and those that were encoded meanwhile join. Beside a request of many rows, whose steps are long, those of
+    few have steps of their own, for as much of the time.
     """
 
     queue: FairQueue
@@ -170,6 +176,7 @@ class StepwiseScheduler:
         self._tickets: dict[Row, Ticket] = {}
         self._batches: list[Batch] = []
         self._joining: list[_Joining] = []
+        self._spent = {True: 0.0, False: 0.0}
         self._groups: deque[Sequence[Ticket]] = deque()
         self._encoding = False
         self._stepping = False
@@ -189,6 +196,7 @@ class StepwiseScheduler:
             self._stepping = True
             joining, self._joining = self._joining, []
             for each in joining:
+                each.batch.express = self._is_express(each)
                 self._tickets |= each.tickets
             gone = {row for row, ticket in self._tickets.items() if ticket.gone}
             batches = [*self._batches, *(each.batch for each in joining)]
@@ -206,9 +214,9 @@ class StepwiseScheduler:
         room = self._max_rows - self._rows
         upcoming = self.queue.next() if room > 0 else None
         if upcoming is not None and not upcoming.flow.is_under_way:
-            self._take(room, self._max_encode_cost)
+            self._take_new(room)
         elif upcoming is not None and room >= self._refill and not self._groups:
-            self._take(self._refill)
+            self._add(self.queue.take(self._refill))
         while self._groups:
             group = self._groups.popleft()
             if tickets := [ticket for ticket in group if not ticket.gone]:
@@ -217,10 +225,29 @@ class StepwiseScheduler:
             self._rows -= len(group)
         return []
 
-    def _take(self, limit: int, max_cost: float = math.inf) -> None:
-        tickets = self.queue.take(limit, max_cost)
+    def _take_new(self, room: int) -> None:
+        """Take what is next of requests that had no row yet, as much as is right for one run of the encoder."""
+        tickets: list[Ticket] = []
+        new: set[Flow] = set()
+        cost = 0
+        while len(tickets) < room and (upcoming := self.queue.next()):
+            cost += upcoming.item.cost
+            had_rows = upcoming.flow.is_under_way and upcoming.flow not in new
+            if had_rows or (tickets and cost > self._max_encode_cost):
+                break
+            new.add(upcoming.flow)
+            tickets += self.queue.take(1)
+        self._add(tickets)
+
+    def _add(self, tickets: Sequence[Ticket]) -> None:
         self._rows += len(tickets)
         self._groups.extendleft(reversed(_alike(tickets, self._max_encode_cost)))
+
+    def _is_express(self, joining: _Joining) -> bool:
+        """Whether rows had better not be held up by those of a large request."""
+        crowds = Counter(ticket.flow for ticket in self._tickets.values())
+        own = Counter(ticket.flow for ticket in joining.tickets.values())
+        return max(crowds.values(), default=0) >= CROWD and all(crowds[flow] + own[flow] <= FEW for flow in own)
 
     # In a thread.
 
@@ -245,9 +272,20 @@ class StepwiseScheduler:
             current += self._sweep(batch, gone, ended)
         current = self._merge(current)
         after: list[Batch] = []
-        for batch in current:
+        for batch in self._whose_turn(current):
+            started = thread_time()
             after += self._step_one(batch, ended)
-        return after, ended
+            self._spent[batch.express] += thread_time() - started
+            current.remove(batch)
+        return after + current, ended
+
+    def _whose_turn(self, batches: Sequence[Batch]) -> list[Batch]:
+        """All of them, but where some are express and some not those that have had less time."""
+        if len({batch.express for batch in batches}) < 2:
+            self._spent = {True: 0.0, False: 0.0}
+            return list(batches)
+        express = self._spent[True] <= self._spent[False]
+        return [batch for batch in batches if batch.express == express]
 
     def _sweep(self, batch: Batch, gone: set[Row], ended: list[tuple[Row, Any]]) -> list[Batch]:
         """The batch without the rows that are done or gone."""

@@ -363,7 +363,7 @@ def test_a_request_with_rows_waits_until_several_can_be_encoded_and_a_new_one_do
 def test_a_new_request_does_not_wait_for_all_that_there_was_room_for(tmp_path: Path) -> None:
     runs = encodings(tmp_path, EVEN, max_rows=24, max_encode_cost=4, later=1.5)
     assert runs[:2] == [[[1, 1], [2, 2]], [[3, 3], [4, 4]]]
-    assert runs[2] == [[30]], "four more of the document had been taken before it came"
+    assert runs[2] == [[30]], "eight more of the document had been taken before it came"
 
 
 def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_cost(tmp_path: Path) -> None:
@@ -372,3 +372,51 @@ def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_co
     assert any(len(run) > 1 for run in runs)
     assert all(len(run) * max(map(len, run)) <= 4 for run in runs), runs
     assert all(len({len(source) for source in run}) == 1 for run in runs), "of these costs any two differ too much"
+
+
+@dataclass
+class Sized:
+    """A decoder that notes how many rows share each step."""
+
+    decoder: RunsGraph
+    sizes: list[int]
+
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        self.sizes.append(len(inputs["positions"]))
+        return self.decoder.run(inputs)
+
+
+def steps_beside(folder: Path, document: int) -> list[int]:
+    """How many rows share each step, of a document of so many sentences and a short text that comes later."""
+    sizes: list[int] = []
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        model = load(tiny.CACHE, folder, partial(Sized, sizes=sizes))
+        scheduler = StepwiseScheduler(model, executor=SimulatedExecutor(loop, lambda: 1.0), max_rows=48)
+        queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
+
+        async def write(arrival: float, rows: int) -> None:
+            await asyncio.sleep(arrival)
+            flow = queue.open(10, loop.time() + 1000)
+            items = [tiny.cache_item([1, 2, 3], tiny.Greedy()) for _ in range(rows)]
+            tickets = [await flow.submit(item) for item in items]
+            for ticket in tickets:
+                assert await ticket.future == tiny.cache_tokens([1, 2, 3], tiny.Greedy())
+            flow.close()
+
+        await asyncio.gather(write(0, document), write(1.5, 1))
+
+    simulate(run)
+    return sizes
+
+
+def test_rows_of_a_short_text_step_without_those_of_a_document_and_share_the_time(tmp_path: Path) -> None:
+    sizes = steps_beside(tmp_path, 30)
+    assert set(sizes) == {30, 1}
+    first, last = sizes.index(1), len(sizes) - sizes[::-1].index(1)
+    assert 30 in sizes[first:last], "the document waited for the short text's end"
+
+
+def test_where_nobody_has_many_rows_all_of_them_share_steps(tmp_path: Path) -> None:
+    assert 13 in steps_beside(tmp_path, 12)
