@@ -98,10 +98,15 @@ def write(reference: Reference, path: Path) -> None:
     """Write the reference as one ONNX file whose tensors and axes are named as the catalogue names them."""
     import onnx
 
+    from exporters import exact_halves
+
     if isinstance(reference.module, onnx.ModelProto):
         onnx.save(reference.module, path)
     else:
         _trace(reference, path)
+        model = onnx.load(path)
+        exact_halves.store(model)
+        onnx.save(model, path)
     onnx.checker.check_model(str(path), full_check=True)
     _check_axes(reference.graph, onnx.load(path, load_external_data=False))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 from collections.abc import Callable, Iterator, Mapping
 from typing import ParamSpec, TypeVar
 
@@ -83,7 +84,7 @@ async def read_body(
         if headers.get("expect", "").lower() != "100-continue":
             await _discard(receive)
         raise too_long
-    chunks: list[bytes] = []
+    collected = io.BytesIO()  # grows in place, and gives its bytes away without copying them
     length = 0
     more = True
     try:
@@ -92,18 +93,18 @@ async def read_body(
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientGone
-                chunks.append(message.get("body", b""))
-                share.take(len(chunks[-1]))
-                length += len(chunks[-1])
+                chunk = message.get("body", b"")
+                share.take(len(chunk))
+                length += collected.write(chunk)
                 more = message.get("more_body", False)
     except TimeoutError:
         raise DeadlineExceeded("the deadline passed before the whole body had come") from None
     if length > budget:
-        chunks.clear()
+        collected.close()
         if more:
             await _discard(receive)
         raise too_long
-    return b"".join(chunks)
+    return collected.getvalue()
 
 
 async def _discard(receive: Receive) -> None:

@@ -1,7 +1,7 @@
 """HTTP from a gateway to its runners: kept connections, over TCP or a unix socket, that notice at once when one breaks.
 
-Every item goes through here, so it does no more than that needs: BentoML's own client takes half a millisecond longer
-for each (its schemas, its tracing, its pickles).
+Every item goes through here, so it does no more than that needs; and what it closes is closed at once, with whatever
+waits for an answer.
 """
 
 from __future__ import annotations

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -187,15 +187,17 @@ def _decode_base64(expected: Input, field: str, text: str) -> bytes:
             raise InvalidInput.of(field, "is a data URL without ;base64,")
         declared = media_type(head.removeprefix("data:"))
     try:
-        data = base64.b64decode(text, validate=True)
+        data = binascii.a2b_base64(text, strict_mode=True)  # base64.b64decode would copy the text first
     except (binascii.Error, ValueError):
         raise InvalidInput.of(field, "is not base64 of the standard alphabet") from None
     _check_type(expected, declared, data)
     return data
 
 
-_STRUCTURE = b'{}[],"'
-_NOT_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
+SLICE_BYTES = 1_000_000
+"""How much of a body is gone over at a time, where all at once would take as much memory again."""
+
+_NOT_STRUCTURE = bytes(set(range(256)) - set(b'{}[],"'))
 
 
 def check_json_shape(body: bytes, limits: Limits) -> None:
@@ -203,15 +205,21 @@ def check_json_shape(body: bytes, limits: Limits) -> None:
 
     Parsed, 25 MB of `[[],[],…` would be a gigabyte of Python objects.
     """
-    if sum(body.count(character) for character in _STRUCTURE) > limits.json_values:
+    if sum(map(len, _structure(body))) > limits.json_values:
         raise BudgetExceeded(f"the JSON has more than {limits.json_values:,} brackets, commas and quotes")
     # Without escaped backslashes and escaped quotes, every quote that is left begins or ends a string.
-    skeleton = body.replace(b"\\\\", b"").replace(b'\\"', b"").translate(None, _NOT_STRUCTURE)
+    skeleton = b"".join(_structure(body.replace(b"\\\\", b"").replace(b'\\"', b"")))
     depth = 0
     for character in b"".join(skeleton.split(b'"')[::2]):
         depth += {0x7B: 1, 0x5B: 1, 0x7D: -1, 0x5D: -1}.get(character, 0)
         if depth > limits.json_depth:
             raise BudgetExceeded(f"the JSON is nested deeper than {limits.json_depth}")
+
+
+def _structure(body: bytes) -> Iterator[bytes]:
+    """What is left of a body without all that gives JSON no shape, slice by slice."""
+    for start in range(0, len(body), SLICE_BYTES):
+        yield body[start : start + SLICE_BYTES].translate(None, _NOT_STRUCTURE)
 
 
 @dataclass
@@ -222,7 +230,12 @@ class FormPart:
     media_type: str = ""
     name: str = ""
     is_file: bool = False
-    data: bytearray = field(default_factory=bytearray)
+    content: io.BytesIO = field(default_factory=io.BytesIO, repr=False)
+
+    @property
+    def data(self) -> bytes:
+        """The content, not copied."""
+        return self.content.getvalue()
 
 
 class _Form:
@@ -263,7 +276,7 @@ class _Form:
         part.is_file = b"filename" in options
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self.parts[-1].data.extend(data[start:end])
+        self.parts[-1].content.write(memoryview(data)[start:end])
 
     def on_end(self) -> None:
         self.ended = True
@@ -298,7 +311,7 @@ def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Part
             is_medium = not expected.kind.is_text
             if is_medium and not part.is_file and part.data[:8].lower().startswith((b"http://", b"https://")):
                 raise InvalidInput.of(part.name, "is a URL; URLs are never fetched, send the file")
-            _add(parts, expected, part.media_type, bytes(part.data))
+            _add(parts, expected, part.media_type, part.data)
         elif part.is_file:
             raise InvalidInput.of(part.name, "is a file that this task does not take")
         else:

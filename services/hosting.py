@@ -133,7 +133,7 @@ class Host:
         self._present += 1
         try:
             while True:
-                await send(_body(pulse.model_dump_json(exclude_none=True).encode() + b"\n", more=True))
+                await send(_body(pulse.model_dump_json().encode() + b"\n", more=True))
                 awaited = {gone, ended} if closing.done() else {gone, ended, closing}
                 await asyncio.wait(awaited, timeout=PULSE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
                 if gone.done() or ended.done():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import logging
+import os
 from typing import Any, cast
 
 import bentoml
@@ -16,10 +17,13 @@ from services import logs, usage
 from services.core_pool import CorePool
 from services.draining import STAY_SECONDS, Drain
 from services.exports import find_export
+from services.gpus import VISIBLE, visible_gpu
 from services.hosting import Host
 from services.runners import make_runner
 from services.session import available_cpus
 from services.settings import Settings
+
+log = logging.getLogger("ekiben.placement")
 
 NO_TIMEOUT = {"timeout": 86_400}
 
@@ -34,7 +38,10 @@ def dependencies(settings: Settings) -> type:
     if settings.runners == "embedded":
         return object
     here = [model for model in settings.models if model.id not in settings.runner_urls]
-    links = {attribute(model): bentoml.depends(runner_service(model, settings, beside=len(here))) for model in here}
+    links = {
+        attribute(model): bentoml.depends(runner_service(model, settings, place=place))
+        for place, model in enumerate(here)
+    }
     return type("Dependencies", (), links)
 
 
@@ -51,23 +58,14 @@ def runner_urls(gateway: Any, settings: Settings) -> dict[str, str]:
     }
 
 
-def gpu_share(runners: int, gpus: int) -> float:
-    """What of a GPU each of so many runners gets: one of its own, else equal parts, as BentoML can hand them out.
-
-    With one each on fewer GPUs BentoML would give the last ones a GPU that there is not.
-    """
-    return 1 / max(1, math.ceil(runners / gpus))
-
-
-def runner_service(model: Model, settings: Settings, *, beside: int = 1) -> Any:
-    """A BentoML service that runs one model; `beside` says how many runners share this machine's GPUs."""
+def runner_service(model: Model, settings: Settings, *, place: int = 0) -> Any:
+    """A BentoML service that runs one model; `place` is its number among those of a server, which share its GPUs."""
     host = Host(CorePool(available_cpus()), stuck_seconds=settings.stuck_seconds, draining=lambda: drain.begun)
     drain = Drain(
         wait_seconds=settings.drain_seconds + STAY_SECONDS,
         grace_seconds=settings.grace_seconds,
         until=host.until_nobody_is_present,
     )
-    gpus = 0 if settings.device == "cpu" else len(system_resources()["nvidia.com/gpu"])
 
     class HostService(Service[Any]):  # type: ignore[misc]
         """BentoML's service, with what gateways ask for in front of it."""
@@ -81,7 +79,6 @@ def runner_service(model: Model, settings: Settings, *, beside: int = 1) -> Any:
         service_class=HostService,
         traffic=NO_TIMEOUT,
         logging={"access": {"enabled": False}},
-        **({"resources": {"gpu": gpu_share(beside, gpus)}} if gpus else {}),
     )
     class RunnerService:
         """One model, for gateways. It has no API of BentoML's, whose protocol between services is pickle."""
@@ -90,10 +87,17 @@ def runner_service(model: Model, settings: Settings, *, beside: int = 1) -> Any:
         async def start(self) -> None:
             drain.install()
             usage.watch(model.id)
+            gpus = len(system_resources()["nvidia.com/gpu"])
+            if (gpu := visible_gpu(place, os.environ.get(VISIBLE), gpus)) is not None:
+                os.environ[VISIBLE] = gpu  # before CUDA is first asked for in this process
             self.loading = asyncio.create_task(self.load())
 
         async def load(self) -> None:
-            runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, host.pool)
+            try:
+                runner = await asyncio.to_thread(make_runner, model, find_export(model), settings, host.pool)
+            except Exception:
+                log.critical("a model cannot be served", exc_info=True, extra={"model": model.id})
+                raise
             runner.start()
             host.runner = runner
 

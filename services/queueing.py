@@ -112,12 +112,46 @@ def _too_late() -> DeadlineExceeded:
     return DeadlineExceeded("the deadline passed while the request was waiting for its model")
 
 
+class _Speed:
+    """How fast a model works off what waits, by the clock: with the cores that others leave to it."""
+
+    def __init__(self) -> None:
+        self._cost = 0.0
+        self._seconds = 0.0
+        self._last = 0.0
+
+    @property
+    def known(self) -> bool:
+        return self._seconds > 0
+
+    def begin(self, now: float) -> None:
+        """Something waits, and before it nothing did."""
+        self._last = now
+
+    def served(self, cost: int, now: float) -> None:
+        self._cost += cost - SMOOTHING * self._cost
+        self._seconds += (now - self._last) - SMOOTHING * self._seconds
+        self._last = now
+
+    def seconds(self, cost: int) -> float:
+        """How long `cost` will take; 0 where no speed is known."""
+        return cost * self._seconds / self._cost if self.known else 0.0
+
+
 class FairQueue:
     """The items that wait for one model. `wake` is called, soon after, when there are new ones."""
 
-    def __init__(self, *, bound: int, shape: Callable[[Item], Hashable], wake: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        bound: int,
+        shape: Callable[[Item], Hashable],
+        wake: Callable[[], None],
+        bound_seconds: float = math.inf,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.bound = bound
+        self.bound_seconds = bound_seconds
         self.cost = 0
         self._claimed = 0
         self._shape = shape
@@ -127,13 +161,14 @@ class FairQueue:
         self._virtual_time = 0.0
         self._numbers = itertools.count()
         self._gate: deque[tuple[Flow, int, asyncio.Future[None]]] = deque()
-        self._cost_per_second = 0.0
+        self._speed = _Speed()
 
     # Letting requests in.
 
     def check(self, cost: int) -> None:
-        """Raises `Overloaded` where a request of this cost would not be let in."""
-        if self._gate or self._claimed + cost > self.bound:
+        """Raises `Overloaded` where a request of this cost would not be let in: it would wait beyond the bounds."""
+        too_long = self._speed.seconds(self._claimed) > self.bound_seconds
+        if too_long or self._gate or self._claimed + cost > self.bound:
             raise Overloaded("the model's queue is full", retry_after_seconds=self.drain_seconds())
 
     def open(self, cost: int, deadline: float) -> Flow:
@@ -149,13 +184,11 @@ class FairQueue:
 
     def drain_seconds(self) -> float:
         """How long what is queued now will take, by the speed of late; one second where none is known."""
-        return self.cost / self._cost_per_second if self._cost_per_second else 1.0
+        return self._speed.seconds(self.cost) if self._speed.known else 1.0
 
-    def served(self, cost: int, seconds: float) -> None:
-        """Note how long the model took for `cost`, for the estimate of `drain_seconds`."""
-        if seconds > 0:
-            speed = cost / seconds
-            self._cost_per_second += SMOOTHING * (speed - self._cost_per_second) if self._cost_per_second else speed
+    def served(self, cost: int) -> None:
+        """Note that the model is done with `cost`, for estimates of how long the rest will take."""
+        self._speed.served(cost, self.loop.time())
 
     # Room for what a request has beyond its reservation.
 
@@ -215,6 +248,8 @@ class FairQueue:
 
     def push(self, flow: Flow, item: Item) -> Ticket:
         """Queue an item that `claim` has made room for."""
+        if not self.cost - item.cost:
+            self._speed.begin(self.loop.time())
         start_tag = max(self._virtual_time, flow.finish_tag)
         flow.finish_tag = start_tag + item.cost
         ticket = Ticket(item, flow, start_tag, self.loop.time(), self.loop.create_future())

@@ -13,7 +13,7 @@ from models.model import Model
 from models.task import Item, Output
 from models.wire import decode, encode
 from services.messages import Facts, Result
-from services.replicas import Replicas, RunnerAway
+from services.replicas import LookUp, Replicas, RunnerAway, look_up
 from services.tuning import Arrangement
 
 ATTEMPTS = 2
@@ -41,11 +41,13 @@ class RemoteTicket:
 class RemoteRunner:
     """A model's runner elsewhere, for the engine; `stopping` says whether this process is about to end itself."""
 
-    def __init__(self, model: Model, url: str, *, stopping: Callable[[], bool]) -> None:
+    def __init__(
+        self, model: Model, url: str, *, stopping: Callable[[], bool] = lambda: False, look_up: LookUp = look_up
+    ) -> None:
         self.model = model
         self._stopping = stopping
         self._flows: set[RemoteFlow] = set()
-        self.replicas = Replicas(model, url, needed=lambda: bool(self._flows) or stopping())
+        self.replicas = Replicas(model, url, needed=lambda: bool(self._flows) or stopping(), look_up=look_up)
         self._facts: Facts | None = None
 
     async def connect(self) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -23,6 +23,8 @@ SILENCE_SECONDS = 10 * PULSE_SECONDS
 """A runner that has said nothing for so long is away, whatever its connections look like."""
 RESOLVE_SECONDS = 5.0
 """How often a name is looked up again: replicas come and go."""
+
+LookUp = Callable[[Address], Awaitable[set[Address]]]
 
 
 class RunnerAway(ConnectionError):
@@ -44,6 +46,7 @@ class Replica:
         self.listed = True
         """Its name still leads to it."""
         self._model = model
+        self._refused = False
         self._on_change = on_change
         self._connections = Connections(address)
         self._watching = asyncio.create_task(self._watch())
@@ -99,9 +102,16 @@ class Replica:
             self.let_go()
             self._on_change()
 
+    def _refuse(self, reason: str) -> None:
+        """It is there, and of no use: the log says so once."""
+        if not self._refused:
+            log.critical(reason, extra={"model": self._model.id, "address": str(self.address)})
+        self._refused = True
+        self._connections.close()
+
     async def _watch(self) -> None:
         while True:
-            with contextlib.suppress(OSError, TimeoutError, ValidationError):
+            with contextlib.suppress(OSError, TimeoutError):
                 await self._follow()
             self._lose()
             await asyncio.sleep(RECONNECT_SECONDS)
@@ -116,17 +126,22 @@ class Replica:
                 silence.reschedule(loop.time() + SILENCE_SECONDS)
                 *lines, rest = (rest + data).split(b"\n")
                 for line in lines:
-                    self._hear(Pulse.model_validate_json(line))
+                    self._hear(line)
 
             await self._connections.follow(PRESENCE, hear)
 
-    def _hear(self, pulse: Pulse) -> None:
+    def _hear(self, line: bytes) -> None:
+        try:
+            pulse = Pulse.model_validate_json(line)
+        except ValidationError:
+            self._refuse("a runner says what this version does not understand")
+            return
         if pulse.facts:
             if pulse.facts.manifest.declaration != declaration_digest(self._model):
-                log.critical("a runner has the model as another version declares it", extra={"model": self._model.id})
-                self._connections.close()
+                self._refuse("a runner has its model as another version declares it")
                 return
             self.facts = pulse.facts
+            self._refused = False
             log.info("a runner is there", extra={"model": self._model.id, "address": str(self.address)})
         changed = self.pulse is None or self.pulse.state != pulse.state
         self.pulse = pulse
@@ -134,10 +149,21 @@ class Replica:
             self._on_change()
 
 
+async def look_up(address: Address) -> set[Address]:
+    """All addresses that a host's name has now; none where it is not known, or nobody tells."""
+    loop = asyncio.get_running_loop()
+    try:
+        found = await loop.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+    except OSError:
+        return set()
+    return {replace(address, host=str(host)) for *_, (host, *_) in found}
+
+
 class Replicas:
     """All processes behind one URL: one for each address that its name has."""
 
-    def __init__(self, model: Model, url: str, *, needed: Callable[[], bool]) -> None:
+    def __init__(self, model: Model, url: str, *, needed: Callable[[], bool], look_up: LookUp = look_up) -> None:
+        self._look_up = look_up
         self._model = model
         self._address = Address.parse(url)
         self._needed = needed
@@ -190,20 +216,10 @@ class Replicas:
         """Keep to the addresses that the name has now."""
         while True:
             # No address at all: none is ready, or the name server is away; those that are known tell by themselves.
-            if listed := await self._addresses():
+            if listed := {self._address} if self._address.path else await self._look_up(self._address):
                 for address in listed:
                     self._add(address)
                 for address, each in self._replicas.items():
                     each.listed = address in listed
                 self.release()
             await asyncio.sleep(RESOLVE_SECONDS)
-
-    async def _addresses(self) -> set[Address]:
-        if self._address.path:
-            return {self._address}
-        loop = asyncio.get_running_loop()
-        try:
-            found = await loop.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_STREAM)
-        except OSError:
-            return set()
-        return {replace(self._address, host=str(host)) for *_, (host, *_) in found}

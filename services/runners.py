@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from models import TASKS
 from models.model import Graph, Model, OneShot, Stepwise
 from models.task import Array, Item
 from services import metrics
@@ -70,7 +71,12 @@ class Runner(ABC):
         scheduler = self._scheduler()
         running = self.arrangement.workers * self.arrangement.max_batch
         bound = (self._queue_requests + running) * self.model.item_cost
-        self.queue = scheduler.queue = FairQueue(bound=bound, shape=self.shape, wake=scheduler.wake)
+        self.queue = scheduler.queue = FairQueue(
+            bound=bound,
+            bound_seconds=_patience(self.model),
+            shape=self.shape,
+            wake=scheduler.wake,
+        )
         metrics.provider.labels(self.model.id, self.provider, self.manifest.precision).set(1)
 
     def open(self, deadline: float) -> Flow:
@@ -88,6 +94,12 @@ class Runner(ABC):
     def _count(self, size: int, queue_cost: int) -> None:
         metrics.batch_size.labels(self.model.id).observe(size)
         metrics.queue_cost.labels(self.model.id).set(queue_cost)
+
+
+def _patience(model: Model) -> float:
+    """Half of the time that requests have: what would wait for longer is better told so at once than dropped later."""
+    seconds = (task.deadline_seconds for task in TASKS.values() if model in task.models)
+    return next(seconds, math.inf) / 2
 
 
 REST_SECONDS = 5.0

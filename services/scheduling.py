@@ -120,7 +120,6 @@ class OneShotScheduler:
         return isolate(partial(self._execute, alone=alone), [ticket.item for ticket in batch])
 
     def _finish(self, batch: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
-        busy = self._workers - self._idle
         self._idle += 1
         self._running_cost -= sum(ticket.item.cost for ticket in batch)
         self.wake()
@@ -131,7 +130,7 @@ class OneShotScheduler:
         results = [failure] * len(batch) if failure else done.result()
         for ticket, result in zip(batch, results, strict=True):
             settle(ticket, result, now)
-        self.queue.served(sum(ticket.item.cost for ticket in batch), (now - (batch[0].started or now)) / busy)
+        self.queue.served(sum(ticket.item.cost for ticket in batch))
 
 
 @dataclass(eq=False)
@@ -313,7 +312,7 @@ class StepwiseScheduler:
             ticket = self._tickets.pop(row)
             self._rows -= 1
             settle(ticket, result, now)
-            self.queue.served(ticket.item.cost, (now - (ticket.started or now)) / max(1, self._rows + 1))
+            self.queue.served(ticket.item.cost)
         self.wake()
 
 

@@ -153,4 +153,5 @@ def unknown_variables(environment: Mapping[str, str]) -> list[str]:
     """Variables that look like settings and are none: a misspelt setting must not be ignored in silence."""
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {f"{PREFIX}LIMITS__{limit.name.upper()}" for limit in dataclasses.fields(Limits)}
+    known.add("EKIBEN_URL")  # the command line's: where this server is, in the same shell
     return sorted({name.upper() for name in environment if name.upper().startswith(PREFIX)} - known)

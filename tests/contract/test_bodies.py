@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import tracemalloc
 from dataclasses import replace
 from email.message import Message as Mail
 from typing import Any
@@ -352,3 +353,39 @@ def test_bodies_of_all_requests_share_one_memory() -> None:
             second.take(50)
         second.take(40)
     assert memory.taken == 0
+
+
+CHUNK_BYTES = 65_536
+LONG = b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40_000
+FORMS: dict[str, tuple[str, bytes, float]] = {
+    "as it is": ("image/png", LONG, 0.05),
+    "a form": ("multipart/form-data; boundary=b", encode_form([("image", "a.png", LONG)], "b"), 1.05),
+    # Its text, beside the bytes that that gives.
+    "JSON": ("application/json", json.dumps({"inputs": base64.b64encode(LONG).decode()}).encode(), 1 + 4 / 3 + 0.2),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_long_body_is_copied_no_more_than_it_must(form: str) -> None:
+    """In shares of the picture: what is held while the body is read, and beside it while it is taken apart."""
+    content_type, body, most = FORMS[form]
+    starts = iter(range(0, len(body), CHUNK_BYTES))
+
+    async def receive() -> Message:
+        start = next(starts)
+        more = start + CHUNK_BYTES < len(body)
+        return {"type": "http.request", "body": body[start : start + CHUNK_BYTES], "more_body": more}
+
+    tracemalloc.start()
+    try:
+        read = await read_body(receive, {}, len(body), share=plenty())
+        _, reading = tracemalloc.get_traced_memory()
+        tracemalloc.reset_peak()
+        before, _ = tracemalloc.get_traced_memory()
+        parts = parse(TASK, content_type, read, {}, LIMITS)
+        _, parsing = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert parts.media["image"] == LONG and read == body
+    assert parsing - before < most * len(LONG)
+    assert reading < 1.3 * len(body)

@@ -35,6 +35,11 @@ def processes(server: Server, part: str) -> list[psutil.Process]:
     return [process for process in below if part in process.cmdline()]
 
 
+def runner_process(server: Server) -> psutil.Process:
+    [process] = processes(server, f"runner-{VICTIM}")
+    return process
+
+
 def test_the_answer_is_the_same(server: Server, scattered: Server) -> None:
     embedded, remote = (httpx.post(each.url + ROUTE, content=CHELSEA, timeout=60) for each in (server, scattered))
     same_answer(remote, embedded)
@@ -89,14 +94,14 @@ def test_both_gateways_answer_and_are_counted_together(scattered: Server) -> Non
 
 
 def test_no_runner_of_this_machine_has_a_port(scattered: Server) -> None:
-    [runner] = processes(scattered, f"runner-{VICTIM}")
+    runner = runner_process(scattered)
     listening = [each for each in runner.net_connections("inet") if each.status == psutil.CONN_LISTEN]
     gateway_port = int(scattered.url.rpartition(":")[2])
     assert {each.laddr.port for each in listening} <= {gateway_port}  # the supervisor's, which all processes inherit
 
 
 def test_a_runner_reads_no_pickles(scattered: Server) -> None:
-    [runner] = processes(scattered, f"runner-{VICTIM}")
+    runner = runner_process(scattered)
     address = json.loads(runner.environ()["BENTOML_RUNNER_MAP"])[f"runner-{VICTIM}"]
     path = address.removeprefix("file://")
     with httpx.Client(transport=httpx.HTTPTransport(uds=path), base_url="http://runner") as client:
@@ -118,7 +123,7 @@ class Trap:
 
 
 def test_a_runner_that_is_killed_comes_back_by_itself(scattered: Server) -> None:
-    [victim] = processes(scattered, f"runner-{VICTIM}")
+    victim = runner_process(scattered)
 
     def ask(number: int) -> httpx.Response:
         return httpx.post(scattered.url + ROUTE, content=CHELSEA, timeout=60)
@@ -141,5 +146,5 @@ def test_a_runner_that_is_killed_comes_back_by_itself(scattered: Server) -> None
         if response.status_code != 200:
             assert int(response.headers["Retry-After"]) >= 1
             problem(response, 503)
-    assert [each.pid for each in processes(scattered, f"runner-{VICTIM}")] != [victim.pid]
+    assert runner_process(scattered).pid != victim.pid
     assert ask(0).status_code == 200

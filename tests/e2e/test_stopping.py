@@ -8,11 +8,13 @@ import os
 import signal
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
 import pytest
 
+from services.draining import SETTLE_SECONDS, STAY_SECONDS
 from tests import photographs
 from tests.serving import Server, serving
 
@@ -91,4 +93,22 @@ def test_readiness_drops_while_requests_are_still_served(tmp_path: Path) -> None
         response = client.post(f"{server.url}/v1/image-classification", content=picture)
         assert response.status_code == 200
         assert response.headers["connection"] == "close"
+        assert server.process.wait(20) == 0
+
+
+def test_runners_stop_after_what_their_gateway_has_under_way(tmp_path: Path) -> None:
+    """A text whose sentences are still being sent to a runner long after both got their SIGTERM."""
+    settings = {"EKIBEN_DRAIN_SECONDS": "0.2", "EKIBEN_RUNNERS": "services", "EKIBEN_MODELS": "bergamot-tiny-en-pt"}
+    sentences = [f"This is sentence number {number} of a long text about the weather." for number in range(400)]
+    body = {"inputs": " ".join(sentences), "parameters": {"src_lang": "en", "tgt_lang": "pt"}}
+    with serving(tmp_path / "log", settings) as server, ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(httpx.post, f"{server.url}/v1/translation", json=body, timeout=120)
+        until = time.monotonic() + 60
+        while "ekiben_batch_size_count" not in httpx.get(f"{server.url}/metrics", timeout=20).text:
+            assert time.monotonic() < until
+        os.kill(server.process.pid, signal.SIGTERM)
+        told = time.monotonic()
+        response = answer.result()
+        assert response.status_code == 200, response.text
+        assert time.monotonic() - told > 0.2 + STAY_SECONDS + SETTLE_SECONDS, "too short a text to show anything"
         assert server.process.wait(20) == 0

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.errors import Overloaded
 from models.task import Item
 from services.queueing import FairQueue
+from tests.service.simulation import simulate
 
 items = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 20)), max_size=15)
 
@@ -67,3 +69,23 @@ async def test_what_does_not_fit_beside_what_runs_is_waited_for(
     queue, _ = await queue_of([(1, cost) for cost in costs])
     found: Any = [ticket.item.cost for ticket in queue.take(8, 100, room)]
     assert found == taken
+
+
+def test_what_would_wait_beyond_the_bound_in_time_is_refused_by_the_speed_of_late() -> None:
+    async def scenario() -> None:
+        queue = FairQueue(bound=10_000, shape=lambda item: 0, wake=lambda: None, bound_seconds=10.0)
+        first = queue.open(100, queue.loop.time() + 1000)
+        await first.submit(Item({}, cost=100))
+        queue.check(100)
+        [ticket] = queue.take(1)
+        await asyncio.sleep(5)  # of simulated time: 20 a second
+        ticket.future.set_result({})
+        queue.served(100)
+        first.close()
+        flows = [queue.open(100, queue.loop.time() + 1000) for _ in range(3)]  # for 15 seconds, together
+        with pytest.raises(Overloaded):
+            queue.check(100)
+        flows[0].close()
+        queue.check(100)
+
+    simulate(scenario)

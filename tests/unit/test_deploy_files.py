@@ -19,6 +19,7 @@ from models import MODELS
 from services.draining import EXIT_SECONDS
 from services.exports import find_export
 from services.settings import Settings
+from services.version import VERSION
 from tests import expressions
 from tests.serving import ROOT, clean_environment
 
@@ -109,6 +110,16 @@ def test_an_image_has_one_build_of_onnx_runtime(device: str, build: str) -> None
 
 def test_there_is_no_image_for_another_device() -> None:
     assert run("sh", DEPLOY / "image/requirements.sh", "tpu").returncode == 2
+
+
+def test_an_image_says_which_version_it_is_and_more_options_reach_the_engine() -> None:
+    environment = clean_environment(ENGINE="echo", EKIBEN_MODELS="multistyle26", PYTHON=sys.executable)
+    done = run(DEPLOY / "build", "cuda", "--pull", env=environment, check=True)
+    command = done.stdout.splitlines()[-1]
+    assert command.startswith("build --file deploy/Containerfile --build-arg DEVICE=cuda --tag ekiben:cuda ")
+    assert f" --build-arg VERSION={VERSION} " in command
+    assert run("git", "rev-parse", "HEAD").stdout.strip() in command
+    assert command.endswith(" --pull .")
 
 
 def stage(store: Path, to: Path) -> subprocess.CompletedProcess[str]:

@@ -136,6 +136,7 @@ new MutationObserver(count).observe(document.querySelector('#cue-list'), {childL
 
 def test_a_recording_gets_subtitles_while_it_is_heard(page: Page, examples: Path) -> None:
     page.goto("/subtitles")
+    page.locator("#cue-list").wait_for(state="attached")
     page.evaluate(COUNT_ROWS)
     page.locator("#subtitles-audio input[type=file]").set_input_files(examples / "sense-and-sensibility.mp3")
     rows = page.locator(".cues li")

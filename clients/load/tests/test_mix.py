@@ -73,6 +73,7 @@ def test_a_mix_asks_by_its_weights_and_each_input_as_often(weights: dict[str, fl
         count = sum(query.task == task for query in drawn)
         assert abs(count - share * number) <= 6 * (number * share * (1 - share)) ** 0.5
         of_inputs = Counter(query.name for query in drawn if query.task == task)
+        assert len(of_inputs) == inputs
         assert max(of_inputs.values()) - min(of_inputs.values()) <= 1
 
 

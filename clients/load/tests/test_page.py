@@ -12,7 +12,8 @@ from ekiben_load.report import Machine, Report, Run, ServedModel, Target
 from ekiben_load.runs import Runner
 from ekiben_load.scenarios import Options
 from ekiben_load.terminal import summary
-from tests.simulation import TASK, Silent, SimulatedServer, driver, mix_of, simulate
+
+from .simulation import TASK, Silent, SimulatedServer, driver, mix_of, simulate
 
 
 def runs(*, room: int = 10**9) -> list[Run]:

@@ -16,7 +16,8 @@ from ekiben_load.runs import Runner
 from ekiben_load.scenarios import Options
 from ekiben_load.search import Verdict
 from ekiben_load.statistics import allowed_late
-from tests.simulation import TASK, Silent, SimulatedServer, driver, loop_time, mix_of, simulate
+
+from .simulation import TASK, Silent, SimulatedServer, driver, loop_time, mix_of, simulate
 
 OPTIONS = Options(seconds=20, seed=1)
 

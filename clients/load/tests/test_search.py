@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ekiben_load.search import GROWTH, RESOLUTION, Verdict, highest_rate
-from tests.simulation import simulate
+
+from .simulation import simulate
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from .stand_in import Reply, problem
 
 STATUSES = {
     400: errors.MalformedBody,
+    401: errors.Unauthorized,
     404: errors.NotFound,
     406: errors.NotAcceptable,
     413: errors.BudgetExceeded,

@@ -9,6 +9,7 @@ EkibenError
 ├── StreamInterrupted                       a stream broke off after its first piece, or ended in an error
 └── StatusError                             the server answered with an error; this class for any other status
     ├── MalformedBody   (ValueError)   400
+    ├── Unauthorized (PermissionError) 401  the server wants an API key, and got none that it knows
     ├── NotFound        (LookupError)  404  there is no such model, or it is not served
     ├── NotAcceptable   (ValueError)   406  the server does not answer in the format that was asked for
     ├── BudgetExceeded  (ValueError)   413  too many bytes, pixels, seconds, characters
@@ -97,6 +98,12 @@ class MalformedBody(StatusError, ValueError):
     status = 400
 
 
+class Unauthorized(StatusError, PermissionError):
+    """The server wants an API key, and got none that it knows."""
+
+    status = 401
+
+
 class NotFound(StatusError, LookupError):
     """There is no such model, or it is not served."""
 
@@ -155,6 +162,7 @@ BY_STATUS: dict[int, type[StatusError]] = {
     kind.status: kind
     for kind in (
         MalformedBody,
+        Unauthorized,
         NotFound,
         NotAcceptable,
         BudgetExceeded,

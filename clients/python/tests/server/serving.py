@@ -19,7 +19,7 @@ MODELS = (
     "efficientnet-lite0,ssd-mobilenet-v2,centerface,multistyle26,magenta-arbitrary,whisper-tiny-en,"
     "bergamot-tiny-en-pt,bergamot-tiny-pt-en"
 )
-START_SECONDS = 60.0
+START_SECONDS = 180.0
 
 
 class Server:

@@ -113,4 +113,5 @@ DEMO = Demo(
     "Interpreter",
     "Speak English and read Portuguese, or type either and read the other, sentence by sentence.",
     build,
+    "card-interpreter.webp",
 )

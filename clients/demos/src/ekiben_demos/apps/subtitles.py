@@ -70,4 +70,5 @@ DEMO = Demo(
     "Subtitles",
     "Speech becomes subtitles while it is recognised, in English and in Portuguese.",
     build,
+    "card-subtitles.webp",
 )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 
 import gradio as gr
+from ekiben_client import errors
 
 from ekiben_demos import server
 from ekiben_demos.demo import Demo
@@ -33,7 +34,9 @@ def build() -> None:
 def look(history: History) -> tuple[History, str]:
     """A new look at the server; one that is away is said in the page, and looked for again."""
     try:
-        text = server.client().metrics(timeout=5)
+        text = server.client().metrics(timeout=2)
+    except errors.NotFound:
+        return History(), "<p>This server keeps its metrics on a port of their own: there is nothing to see here.</p>"
     except Exception as fault:
         return History(), f"<p>{sentence(fault)}</p>"
     history = history.add(Snapshot.read(text, time.monotonic()))
@@ -56,4 +59,5 @@ DEMO = Demo(
     "Under the hood",
     "What the server is doing right now: requests, queues, batches, and where the time goes.",
     build,
+    "card-under-the-hood.webp",
 )

@@ -54,7 +54,7 @@ def build() -> None:
     timer = gr.Timer(1.0, active=False)
     after = [house, drawing, heard, timer]
     speech.change(hear, [speech, house], after)
-    typed.submit(obey, [typed, house], after).then(lambda: "", None, typed, show_progress="hidden")
+    typed.submit(obey, [typed, house], after)
     timer.tick(tick, house, [drawing, timer], show_progress="hidden")
 
 
@@ -125,4 +125,5 @@ DEMO = Demo(
     "Voice commands",
     "Say “lights on in the kitchen” or “set a timer for ten minutes” to a small house.",
     build,
+    "card-voice-commands.webp",
 )
