@@ -24,7 +24,7 @@ EXAMPLES = [
     pytest.param(SERVERS.get(page.stem, "server"), command, answer, id=f"{page.stem} {place}")
     for page in PAGES
     for place, (command, answer) in enumerate(
-        re.findall(r"```sh\n(curl [^`]*?)```(?:\s+```json\n([^`]*?)```)?", page.read_text("utf-8"))
+        re.findall(r"```sh\n(curl [^`]*?)```(?:\s+```(?:json)?\n([^`]*?)```)?", page.read_text("utf-8"))
     )
 ]
 
@@ -48,6 +48,9 @@ def test_a_pages_command_gives_the_pages_answer(
     shutil.copy(recordings.path("beckett"), tmp_path)
     words = shlex.split(command.replace("http://localhost:3000", server.url).replace("\\\n", ""))
     done = subprocess.run([*words, "-sS", "--fail"], cwd=tmp_path, capture_output=True, check=True, timeout=60)
+    if answer.startswith("data: "):
+        assert done.stdout.decode().strip() == answer.strip()
+        return
     if answer:
         assert rounded(json.loads(done.stdout)) == json.loads(answer)
         return
