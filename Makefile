@@ -93,7 +93,7 @@ eval: $(STAMP) ## BLEU, chrF and word error rates beside those of the reference 
 stress: export ## overload, and 100,000 requests: five minutes
 	@$(RUN) -m benchmarks.stress
 
-load: export $(LOAD_STAMP) ## MLPerf's scenarios over HTTP for two minutes, and a report in build/
+load: export $(LOAD_STAMP) ## MLPerf's scenarios over HTTP: four minutes, and a report in build/
 	@mkdir -p build
 	@$(RUN) -m benchmarks.with_server $(LOAD_RUN) -m ekiben_load all --url {url} --seconds 10 \
 		--json build/load.json --html build/load.html
