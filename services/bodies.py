@@ -33,6 +33,12 @@ class ClientGone(Exception):
     """The client closed the connection: there is nobody to answer."""
 
 
+async def client_gone(receive: Receive) -> None:
+    """Wait until the client closes the connection; to be asked once the body was read."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
 class BodyMemory:
     """What the bodies of all requests in flight take together, in bytes, within `bound`."""
 

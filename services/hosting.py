@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.task import Item
 from models.wire import MalformedValue, decode, encode
+from services.bodies import client_gone
 from services.core_pool import CorePool
 from services.messages import FLOW, PRESENCE, PULSE_SECONDS, RUN, SECONDS, Facts, Fault, Pulse, Result
 from services.queueing import Flow
@@ -83,7 +84,7 @@ class Host:
             await _respond(send, 400)
             return
         running = asyncio.ensure_future(self._run(self.runner, flow, item, seconds))
-        gone = asyncio.ensure_future(_disconnected(receive))
+        gone = asyncio.ensure_future(client_gone(receive))
         try:
             await asyncio.wait({running, gone}, return_when=asyncio.FIRST_COMPLETED)
             if running.done():
@@ -128,7 +129,7 @@ class Host:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         pulse = Pulse(facts=facts_of(runner), hangs=self.hangs)
         gone, closing, ended = (
-            asyncio.ensure_future(each) for each in (_disconnected(receive), self._closing.wait(), self._ended.wait())
+            asyncio.ensure_future(each) for each in (client_gone(receive), self._closing.wait(), self._ended.wait())
         )
         self._present += 1
         try:
@@ -180,11 +181,6 @@ async def _read(receive: Receive) -> bytes | None:
         if length > MOST_BYTES or message["type"] == "http.disconnect":
             return None
     return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-
-async def _disconnected(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
 
 
 async def _respond(send: Send, status: int, body: bytes = b"") -> None:

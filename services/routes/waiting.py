@@ -11,7 +11,7 @@ from starlette.requests import Request as HttpRequest
 
 from models import AnyTask
 from models.errors import InvalidInput
-from services.bodies import ClientGone
+from services.bodies import ClientGone, client_gone
 
 
 def deadline_seconds(task: AnyTask, http: HttpRequest) -> float:
@@ -35,7 +35,7 @@ async def cancelled_when_client_goes(http: HttpRequest) -> AsyncIterator[None]:
         if inside and not watcher.cancelled():
             worker.cancel()
 
-    watcher = asyncio.ensure_future(_disconnected(http))
+    watcher = asyncio.ensure_future(client_gone(http.receive))
     watcher.add_done_callback(cancel_worker)
     try:
         yield
@@ -47,8 +47,3 @@ async def cancelled_when_client_goes(http: HttpRequest) -> AsyncIterator[None]:
     finally:
         inside = False
         watcher.cancel()
-
-
-async def _disconnected(http: HttpRequest) -> None:
-    while (await http.receive())["type"] != "http.disconnect":
-        pass
