@@ -211,19 +211,19 @@ class StepwiseScheduler:
         The encoder and the decoder throw each other's weights out of a CPU's cache: one item encoded between two
         steps costs both of them about half as much again.
         """
+        self._drop_gone()  # first: their places may be all that is waited for
         room = self._max_rows - self._rows
         upcoming = self.queue.next() if room > 0 else None
         if upcoming is not None and not upcoming.flow.is_under_way:
             self._take_new(room)
         elif upcoming is not None and room >= self._refill and not self._groups:
             self._add(self.queue.take(self._refill))
-        while self._groups:
-            group = self._groups.popleft()
-            if tickets := [ticket for ticket in group if not ticket.gone]:
-                self._rows -= len(group) - len(tickets)
-                return tickets
-            self._rows -= len(group)
-        return []
+        return self._groups.popleft() if self._groups else []
+
+    def _drop_gone(self) -> None:
+        waiting = [[ticket for ticket in group if not ticket.gone] for group in self._groups]
+        self._rows -= sum(map(len, self._groups)) - sum(map(len, waiting))
+        self._groups = deque(group for group in waiting if group)
 
     def _take_new(self, room: int) -> None:
         """Take what is next of requests that had no row yet, as much as is right for one run of the encoder."""
