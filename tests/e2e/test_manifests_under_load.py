@@ -152,7 +152,9 @@ def test_a_runner_that_is_killed_under_load(gateway: Server, runners: dict[str, 
             time.sleep(0.01)  # between two looks
     seen = {model: Counter(each.status_code for each in answers) for model, answers in load.answers.items()}
     assert set(seen[OTHER]) == {200}, seen
-    assert set(seen[VICTIM]) == {200, 503}, seen
+    # What was with the runner when it ended waits for its return; only who asks meanwhile is refused. How many of these
+    # clients do is a matter of moments: `refused` is the one that surely does.
+    assert {200} <= set(seen[VICTIM]) <= {200, 503}, seen
     assert all(int(each.headers["retry-after"]) >= 1 for each in load.answers[VICTIM] if each.status_code == 503)
     assert told < 2
 
