@@ -36,7 +36,7 @@ setup: export ## environment, weights and exports: all but serving
 
 export: $(STAMP) ## export the default models with proof, or MODELS="id id"
 	@$(RUN) -m exporters $(MODELS)
-	@$(RUN) -m services.tuning $(MODELS)
+	@$(RUN) -m services.runners.tuning $(MODELS)
 
 serve: export ## serve on PORT (default 3000)
 	@$(RUN) -m services --port $(PORT)

@@ -16,7 +16,7 @@ from benchmarks.peers import comparison
 from benchmarks.report import Row, table
 from models import TASKS, AnyTask
 from models.media import PICTURE
-from services.session import available_cpus
+from services.runners.session import available_cpus
 from tests.serving import serving
 
 PICTURE_TASKS = {name: task for name, task in TASKS.items() if task.inputs[0].kind is PICTURE}

@@ -12,7 +12,7 @@ from models.limits import Limits
 from models.model import OneShot
 from models.pictures.image import Size, decode
 from services.exports import find_export
-from services.session import Session
+from services.runners.session import Session
 
 
 def report(*, rounds: int, seconds: float) -> str:

@@ -15,7 +15,7 @@ from models.limits import Limits
 from models.model import Model, OneShot
 from models.task import NEXT, Array, Item, Request, Submit
 from services.exports import find_export
-from services.session import Session
+from services.runners.session import Session
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from types import TracebackType
 
 import psutil
 
-from services.session import available_cpus
+from services.runners.session import available_cpus
 
 BUSY_SHARE = 0.10
 """Above this share of the cores taken by others, a sample does not count as quiet."""

@@ -13,7 +13,7 @@ from benchmarks.load import Target, measure
 from benchmarks.payloads import picture, raw
 from benchmarks.report import Row, table
 from models import AnyTask
-from services.session import available_cpus
+from services.runners.session import available_cpus
 from tests.serving import serving
 
 

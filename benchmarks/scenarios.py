@@ -22,7 +22,7 @@ from typing import Any
 from benchmarks import machine, speech, translation_speed
 from benchmarks.limit import Limit
 from models import TASKS, AnyTask
-from services.session import available_cpus
+from services.runners.session import available_cpus
 from tests.serving import ROOT, serving
 
 LOAD = ROOT / "clients/load"

@@ -26,8 +26,8 @@ from models.speech.model import Transcript, Wish
 from models.speech_recognition import SpeechRecognition
 from models.task import Conversation, Item, Submit
 from services.exports import find_export
-from services.session import Session
-from services.stepwise import Batch, StepwiseModel
+from services.runners.rows import Batch, StepwiseModel
+from services.runners.session import Session
 from tests import recordings
 from tests.serving import serving
 

@@ -28,8 +28,8 @@ from models.text.sentence_translation import row, translate
 from models.text.sentences import parts
 from models.text.translators import CATALOGUE
 from services.exports import find_export
-from services.session import Session
-from services.stepwise import StepwiseModel
+from services.runners.rows import StepwiseModel
+from services.runners.session import Session
 from tests.serving import serving
 
 MODEL = CATALOGUE[0]

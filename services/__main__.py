@@ -17,9 +17,9 @@ from models import TASKS
 from models.errors import UnknownModel
 from services import preflight
 from services.exports import ExportMissing
-from services.metrics_port import PortUnavailable
-from services.session import DeviceUnavailable
+from services.runners.session import DeviceUnavailable
 from services.settings import Settings
+from services.telemetry.metrics_port import PortUnavailable
 
 
 def main() -> int:

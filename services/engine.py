@@ -15,12 +15,12 @@ from models import AnyTask, find_model, task_of
 from models.errors import EkibenError, RetryableError, Unavailable, UnknownModel
 from models.model import Model
 from models.task import NEXT, PAUSE, Action, Conversation, Item, Partial, Request, Submit
-from services.core_pool import CorePool
 from services.exports import find_export
-from services.queueing import Flow, Ticket
-from services.remote import RemoteFlow, RemoteRunner, RemoteTicket
-from services.runners import Runner, make_runner
-from services.session import available_cpus, trim_heap
+from services.placement.remote import RemoteFlow, RemoteRunner, RemoteTicket
+from services.runners.core_pool import CorePool
+from services.runners.queueing import Flow, Ticket
+from services.runners.runner import Runner, make_runner
+from services.runners.session import available_cpus, trim_heap
 from services.settings import Settings
 
 log = logging.getLogger("ekiben.engine")

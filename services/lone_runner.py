@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from services import metrics_folder, preflight
-from services.placement import runner_service
+from services import preflight
+from services.placement.runner_services import runner_service
 from services.settings import Settings
+from services.telemetry import metrics_folder
 
 metrics_folder.use_own_folder()
 settings = Settings()

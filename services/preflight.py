@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
-from services import metrics_port
 from services.exports import find_export
-from services.session import require_device
+from services.runners.session import require_device
 from services.settings import Settings
+from services.telemetry import metrics_port
 
 _DONE = "_EKIBEN_PREFLIGHT"
 

@@ -14,9 +14,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from models import default_models, find_model
 from models.limits import Limits
 from models.model import Model
-from services.connections import Address
-from services.keys import Key, parse_keys
-from services.origins import parse_origins
+from services.access.keys import Key, parse_keys
+from services.access.origins import parse_origins
+from services.placement.connections import Address
 
 PREFIX = "EKIBEN_"
 Device = Literal["auto", "cpu", "cuda"]

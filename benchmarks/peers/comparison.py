@@ -21,7 +21,7 @@ from exporters.sources import fetch_member
 from models import TASKS
 from models.model import PackageMember
 from services.exports import find_export
-from services.session import available_cpus
+from services.runners.session import available_cpus
 from tests.serving import serving
 
 TASK = TASKS["image-classification"]

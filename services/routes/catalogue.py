@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict
 from models import TASKS, find_model, task_of
 from models.model import Model
 from models.task import Listing
-from services.documentation import problem_responses
 from services.engine import Engine
+from services.http.documentation import problem_responses
 
 
 class ModelSummary(BaseModel):

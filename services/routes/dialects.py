@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.responses import Response
 
 from models.errors import EkibenError
-from services import problems
+from services.http import problems
 from services.routes import sentence_errors
 from services.routes.openai import errors as openai_errors
 

@@ -8,7 +8,7 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from models.errors import EkibenError, InvalidInput
-from services.problems import error_headers, shorten
+from services.http.problems import error_headers, shorten
 
 Handler = Callable[[HttpRequest], Awaitable[Response]]
 

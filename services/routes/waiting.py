@@ -11,7 +11,7 @@ from starlette.requests import Request as HttpRequest
 
 from models import AnyTask
 from models.errors import InvalidInput
-from services.bodies import ClientGone, client_gone
+from services.http.bodies import ClientGone, client_gone
 
 
 def deadline_seconds(task: AnyTask, http: HttpRequest) -> float:

@@ -21,8 +21,8 @@ from models import TASKS
 from models.errors import BudgetExceeded, DeadlineExceeded, EkibenError, InvalidInput, MalformedBody, Overloaded
 from models.limits import Limits
 from models.media import PICTURE
-from services.bodies import BodyMemory, ClientGone, Share, read_body
-from services.forms import Parts, body_budget, check_json_shape, given_once, media_type, parse
+from services.http.bodies import BodyMemory, ClientGone, Share, read_body
+from services.http.forms import Parts, body_budget, check_json_shape, given_once, media_type, parse
 
 
 def plenty() -> Share:

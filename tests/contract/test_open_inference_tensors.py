@@ -21,8 +21,8 @@ from models.errors import BudgetExceeded, EkibenError, InvalidInput, MalformedBo
 from models.limits import Limits
 from models.model import Graph, Tensor
 from models.task import Array
-from services.bodies import BodyMemory
-from services.compression import accepted, compressed, decompressed
+from services.http.bodies import BodyMemory
+from services.http.compression import accepted, compressed, decompressed
 from services.routes.open_inference.graphs import DATATYPES, GRAPHS, body_budget, check_shapes
 from services.routes.open_inference.tensors import InferRequest, Wanted, decode, encode, parsing_memory
 

@@ -10,7 +10,7 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 import pytest
 
-from services.problems import Problem
+from services.http.problems import Problem
 from tests.e2e.checks import ROUTE, photograph
 
 METHODS = {"get", "put", "post", "delete", "options", "head", "patch", "trace"}

@@ -16,8 +16,8 @@ from models.text.sentence_translation import GreedySearch, row
 from models.text.translators import CATALOGUE
 from models.text.vocabulary import Vocabulary
 from services.exports import find_export
-from services.session import Session
-from services.stepwise import Batch, StepwiseModel
+from services.runners.rows import Batch, StepwiseModel
+from services.runners.session import Session
 from tests.golden.test_translation import EN_PT
 
 MODEL = CATALOGUE[0]

@@ -9,7 +9,7 @@ from time import thread_time
 
 import pytest
 
-from services.core_pool import RECENT_SECONDS, CorePool, Lanes
+from services.runners.core_pool import RECENT_SECONDS, CorePool, Lanes
 
 SECONDS = 30.0
 

@@ -27,7 +27,7 @@ from models.model import Model, OneShot, Stepwise
 from models.task import NEXT, PAUSE, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
 from services.engine import Engine, Timings
 from services.routes.open_inference.graphs import NamedGraph, infer
-from services.runners import make_runner
+from services.runners.runner import make_runner
 from services.settings import Settings
 from tests.service import tiny_models as tiny
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from services.core_pool import CorePool
-from services.liveness import Watch
+from services.runners.core_pool import CorePool
+from services.runners.liveness import Watch
 
 SECONDS = 30.0
 

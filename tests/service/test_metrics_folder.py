@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from services.metrics_folder import PREFIX, VARIABLE, _identity, use_own_folder
+from services.telemetry.metrics_folder import PREFIX, VARIABLE, _identity, use_own_folder
 
 
 def test_each_server_has_a_folder_and_stale_ones_go(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from models import MODELS
 from models.model import Model
 from models.pictures.styles import mixture, style_name
 from models.task import Item
-from services.core_pool import CorePool
 from services.exports import find_export
-from services.runners import OneShotRunner, make_runner
+from services.runners.core_pool import CorePool
+from services.runners.runner import OneShotRunner, make_runner
 from services.settings import Settings
 from tests.service import tiny_models as tiny
 from tests.serving import PICTURE_MODELS

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from models.errors import Overloaded
 from models.task import Item
-from services.queueing import FairQueue
+from services.runners.queueing import FairQueue
 from tests.service.simulation import simulate
 
 items = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 20)), max_size=15)

@@ -17,13 +17,13 @@ from models.errors import EkibenError, FieldError, Overloaded, RetryableError, U
 from models.model import Model
 from models.task import Item
 from models.wire import decode, encode
-from services.connections import Address
-from services.core_pool import CorePool
-from services.hosting import Host
-from services.messages import Fault
-from services.remote import RemoteRunner
-from services.runners import OneShotRunner
-from services.session import UnsuitableTensors
+from services.placement.connections import Address
+from services.placement.hosting import Host
+from services.placement.messages import Fault
+from services.placement.remote import RemoteRunner
+from services.runners.core_pool import CorePool
+from services.runners.runner import OneShotRunner
+from services.runners.session import UnsuitableTensors
 from services.settings import Settings
 from tests.service import tiny_models as tiny
 from tests.serving import free_port

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 
 from models.errors import DeadlineExceeded, EkibenError, Overloaded
 from models.task import Array, Item
-from services.queueing import FairQueue, Flow
-from services.scheduling import OneShotScheduler, StepwiseScheduler
-from services.stepwise import RunsGraph
+from services.runners.one_shot import OneShotScheduler
+from services.runners.queueing import FairQueue, Flow
+from services.runners.rows import RunsGraph
+from services.runners.stepwise import StepwiseScheduler
 from tests.service import tiny_models as tiny
 from tests.service.simulation import SimulatedExecutor, simulate
 from tests.service.test_stepwise import load

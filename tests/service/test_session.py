@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from models.model import Graph, Tensor
-from services.session import (
+from services.runners.session import (
     CPU,
     CUDA,
     CUDA_OPTIONS,

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from models.model import Stepwise
 from models.task import Item
-from services.session import Session
-from services.stepwise import Batch, Row, RunsGraph, StepwiseModel
+from services.runners.rows import Batch, Row, RunsGraph, StepwiseModel
+from services.runners.session import Session
 from tests.service import tiny_models as tiny
 
 

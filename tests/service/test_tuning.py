@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.model import OneShot, Stepwise
-from services import tuning
-from services.session import CPU, CUDA, available_cpus, provider_for
-from services.tuning import Arrangement
+from services.runners import tuning
+from services.runners.session import CPU, CUDA, available_cpus, provider_for
+from services.runners.tuning import Arrangement
 from tests.service import tiny_models as tiny
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.gpus import visible_gpu
+from services.placement.gpus import visible_gpu
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ import pytest
 
 from models import default_models
 from services.draining import EXIT_SECONDS, STAY_SECONDS
-from services.messages import PULSE_SECONDS
-from services.replicas import RESOLVE_SECONDS
+from services.placement.messages import PULSE_SECONDS
+from services.placement.replicas import RESOLVE_SECONDS
 from services.settings import Settings, unknown_variables
 from tests.manifests import FOLDER, OVERLAYS, Resource, container, of_kind, overlay, render
 

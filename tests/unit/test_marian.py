@@ -22,8 +22,8 @@ from models.model import HubRepository, Stepwise
 from models.text.sentence_translation import GreedySearch, row
 from models.text.translators import CATALOGUE, HUB_VOCABULARY_FILES, Translator, transformer_protocol
 from models.text.vocabulary import Vocabulary
-from services.session import Session
-from services.stepwise import StepwiseModel
+from services.runners.rows import StepwiseModel
+from services.runners.session import Session
 
 ENGLISH = ["The cat is sleeping on the sofa.", "Where is the nearest train station?", "How are you today, my friend?"]
 GERMAN = ["Die Katze schläft auf dem Sofa.", "Wo ist der nächste Bahnhof?", "Wie geht es dir heute, mein Freund?"]

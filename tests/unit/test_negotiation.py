@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import NotAcceptable
-from services.negotiation import negotiate
+from services.http.negotiation import negotiate
 
 OFFERED = ("image/png", "image/jpeg", "image/webp")
 qualities = st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)

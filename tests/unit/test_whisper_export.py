@@ -25,8 +25,8 @@ from models.speech.whisper import GENERATION_FILE, TOKENIZER_FILE, whisper_proto
 from models.speech.whisper_transcription import WhisperModel
 from models.speech_recognition import whisper
 from models.task import NEXT, Conversation, Submit
-from services.session import Session
-from services.stepwise import StepwiseModel
+from services.runners.rows import StepwiseModel
+from services.runners.session import Session
 from tests import recordings
 
 SPECIAL = [

@@ -14,14 +14,14 @@ from starlette.types import Receive, Scope, Send
 from models import task_of
 from models.errors import InvalidInput
 from models.task import Array
-from services import bodies, compression
-from services.edge import Record
 from services.engine import Engine
+from services.http import bodies, compression
+from services.http.edge import Record
 from services.routes.open_inference.graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
 from services.routes.open_inference.tensors import InferRequest, decode, encode, parsing_memory
 from services.routes.sentence_errors import in_the_dialects_words
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
-from services.session import UnsuitableTensors
+from services.runners.session import UnsuitableTensors
 
 JSON_OVERHEAD_BYTES: Final = 1_000_000
 """What may come with the tensors' own bytes."""

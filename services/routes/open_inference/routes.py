@@ -14,8 +14,8 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 
 from models.errors import Unavailable
-from services.bodies import BodyMemory
 from services.engine import Engine
+from services.http.bodies import BodyMemory
 from services.routes.open_inference import documentation
 from services.routes.open_inference.graphs import GRAPHS, GraphMetadata, NamedGraph, configuration, metadata
 from services.routes.open_inference.infer import InferRoute, requested_graph

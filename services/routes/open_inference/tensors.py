@@ -18,7 +18,7 @@ from models.errors import BudgetExceeded, InvalidInput, MalformedBody
 from models.limits import Limits
 from models.model import Graph, Tensor
 from models.task import Array
-from services.problems import invalid_fields
+from services.http.problems import invalid_fields
 from services.routes.open_inference.arrays import from_binary, from_json
 from services.routes.open_inference.graphs import DATATYPES, VERSION
 

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from models.errors import EkibenError, InvalidInput, Unauthorized, UnknownModel, UnsupportedMedia
-from services.problems import error_headers, shorten
+from services.http.problems import error_headers, shorten
 
 BAD_REQUEST = (InvalidInput, UnsupportedMedia)
 """What OpenAI's API answers 400 for, and we elsewhere 415 or 422."""

@@ -9,7 +9,7 @@ import threading
 
 import psutil
 
-from services import metrics
+from services.telemetry import metrics
 
 SAMPLE_SECONDS = 2.0
 """Much shorter than any interval at which metrics are read."""

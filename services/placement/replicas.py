@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from models.manifest import declaration_digest
 from models.model import Model
-from services.connections import Address, Connections
-from services.messages import FLOW, PRESENCE, PULSE_SECONDS, RUN, SECONDS, Facts, Pulse
+from services.placement.connections import Address, Connections
+from services.placement.messages import FLOW, PRESENCE, PULSE_SECONDS, RUN, SECONDS, Facts, Pulse
 
 log = logging.getLogger("ekiben.replicas")
 

@@ -7,7 +7,7 @@ import zlib
 from typing import Final
 
 from models.errors import BudgetExceeded, MalformedBody, UnsupportedMedia
-from services.bodies import Share
+from services.http.bodies import Share
 
 GZIP_WINDOW: Final = 31
 """zlib's way to say: 32 KB, with the head and tail of gzip."""

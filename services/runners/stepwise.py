@@ -1,31 +1,20 @@
-"""The two ways of working off a queue, one for each runner protocol.
-
-Neither waits for a batch to fill: whenever a worker is free it takes what is queued. A batch that fails is
-split and tried again, so that only the guilty item fails.
-"""
+"""Working off the queue of a stepwise model: rows that share decoder steps, join between them and leave when done."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import partial
 from time import thread_time
-from typing import Any, Protocol
+from typing import Any
 
-from models.task import Item, Output
-from services.queueing import FairQueue, Flow, Ticket
-from services.stepwise import Batch, Row, StepwiseModel
-
-
-class Execute(Protocol):
-    """Runs items of one shape together; `alone` says that nothing else is running or waiting."""
-
-    def __call__(self, items: Sequence[Item], *, alone: bool) -> Sequence[Output]: ...
-
+from services.runners.queueing import FairQueue, Flow, Ticket
+from services.runners.rows import Batch, Row, StepwiseModel
+from services.runners.scheduling import OnBatch, isolate, settle
 
 MOST_PADDING = 1.25
 """How many times what items cost one run of an encoder may cost, because the shorter ones are padded."""
@@ -33,109 +22,6 @@ MOST_PADDING = 1.25
 CROWD = 16
 FEW = 4
 """Rows of one request: so many make their steps long for others, and so few need not bear that."""
-
-OnBatch = Callable[[int, int], None]
-"""Told the size of each batch that starts, and the cost that still waits."""
-
-
-class Scheduler(Protocol):
-    queue: FairQueue
-
-    def wake(self) -> None:
-        """There are new items in the queue."""
-
-
-def isolate(execute: Callable[[Sequence[Any]], Sequence[Any]], items: Sequence[Any]) -> list[Any]:
-    """Each item's result, or the exception that is its own: a batch that fails is tried again in halves."""
-    try:
-        results = list(execute(items))
-        if len(results) != len(items):
-            raise RuntimeError(f"{len(items)} items gave {len(results)} results")
-        return results
-    except BaseException as error:  # whatever ends a worker must not end the server
-        if len(items) == 1:
-            return [error]
-        half = len(items) // 2
-        return isolate(execute, items[:half]) + isolate(execute, items[half:])
-
-
-def settle(ticket: Ticket, result: Any, now: float) -> None:
-    """Give a ticket its result, unless nobody waits for it any more."""
-    ticket.finished = now
-    if ticket.gone:
-        return
-    if isinstance(result, BaseException):
-        ticket.future.set_exception(_harmless(result))
-    else:
-        ticket.future.set_result(result)
-
-
-def _harmless(error: BaseException) -> Exception:
-    """The error itself, unless asyncio would end the loop with it or cannot carry it."""
-    if isinstance(error, Exception) and not isinstance(error, StopIteration):
-        return error
-    return RuntimeError(f"the worker died of {error!r}")
-
-
-class OneShotScheduler:
-    """Workers that each take a batch, run it in a thread, and hand out the outputs."""
-
-    queue: FairQueue
-
-    def __init__(
-        self,
-        execute: Execute,
-        *,
-        executor: Executor,
-        workers: int,
-        max_batch: int,
-        max_cost: float = math.inf,
-        on_batch: OnBatch = lambda size, queue_cost: None,
-        on_idle: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._execute = execute
-        self._executor = executor
-        self._workers = self._idle = workers
-        self._max_batch = max_batch
-        self._max_cost = max_cost
-        self._running_cost = 0
-        self._on_batch = on_batch
-        self._on_idle = on_idle
-        self._loop = asyncio.get_running_loop()
-
-    @property
-    def idle(self) -> bool:
-        return self._idle == self._workers
-
-    @property
-    def _room(self) -> float:
-        """What may run beside what runs: an item that is larger than that has all the memory for itself."""
-        return math.inf if self.idle else self._workers * self._max_cost - self._running_cost
-
-    def wake(self) -> None:
-        while self._idle and (batch := self.queue.take(self._max_batch, self._max_cost, self._room)):
-            self._idle -= 1
-            self._running_cost += sum(ticket.item.cost for ticket in batch)
-            self._on_batch(len(batch), self.queue.cost)
-            alone = len(batch) == 1 and self._idle == self._workers - 1 and self.queue.cost == 0
-            running = self._loop.run_in_executor(self._executor, self._run, batch, alone)
-            running.add_done_callback(partial(self._finish, batch))
-
-    def _run(self, batch: Sequence[Ticket], alone: bool) -> list[Any]:
-        return isolate(partial(self._execute, alone=alone), [ticket.item for ticket in batch])
-
-    def _finish(self, batch: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
-        self._idle += 1
-        self._running_cost -= sum(ticket.item.cost for ticket in batch)
-        self.wake()
-        if self.idle:
-            self._on_idle()
-        now = self._loop.time()
-        failure = done.exception()
-        results = [failure] * len(batch) if failure else done.result()
-        for ticket, result in zip(batch, results, strict=True):
-            settle(ticket, result, now)
-        self.queue.served(sum(ticket.item.cost for ticket in batch))
 
 
 @dataclass(eq=False)

@@ -20,8 +20,8 @@ from models.errors import EkibenError, FieldError, RetryableError
 from models.manifest import Manifest
 from models.task import Output
 from models.wire import travels
-from services.session import UnsuitableTensors
-from services.tuning import Arrangement
+from services.runners.session import UnsuitableTensors
+from services.runners.tuning import Arrangement
 
 RUN: Final = "/run"
 PRESENCE: Final = "/presence"

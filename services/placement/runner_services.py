@@ -13,15 +13,15 @@ from bentoml._internal.resource import system_resources
 from starlette.types import ASGIApp
 
 from models.model import Model
-from services import logs, usage
-from services.core_pool import CorePool
 from services.draining import STAY_SECONDS, Drain
 from services.exports import find_export
-from services.gpus import VISIBLE, visible_gpu
-from services.hosting import Host
-from services.runners import make_runner
-from services.session import available_cpus
+from services.placement.gpus import VISIBLE, visible_gpu
+from services.placement.hosting import Host
+from services.runners.core_pool import CorePool
+from services.runners.runner import make_runner
+from services.runners.session import available_cpus
 from services.settings import Settings
+from services.telemetry import logs, usage
 
 log = logging.getLogger("ekiben.placement")
 

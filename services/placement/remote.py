@@ -12,9 +12,9 @@ from models.manifest import Manifest
 from models.model import Model
 from models.task import Item, Output
 from models.wire import decode, encode
-from services.messages import Facts, Result
-from services.replicas import LookUp, Replicas, RunnerAway, look_up
-from services.tuning import Arrangement
+from services.placement.messages import Facts, Result
+from services.placement.replicas import LookUp, Replicas, RunnerAway, look_up
+from services.runners.tuning import Arrangement
 
 ATTEMPTS = 2
 """How often an item may be with a process that ends: twice may be no accident, and the third would be lost too."""

@@ -14,12 +14,12 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.errors import EkibenError, Overloaded, Unauthorized
-from services import metrics
-from services.edge import Record
-from services.keys import Key, find_holder, needs_key
-from services.origins import ANY
+from services.access.keys import Key, find_holder, needs_key
+from services.access.origins import ANY
+from services.http.edge import Record
 from services.routes import dialects
 from services.settings import Settings
+from services.telemetry import metrics
 
 Door = Callable[[ASGIApp], ASGIApp]
 

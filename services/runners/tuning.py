@@ -1,4 +1,4 @@
-"""`python -m services.tuning [MODEL…]`: measure how each model runs best on this machine.
+"""`python -m services.runners.tuning [MODEL…]`: measure how each model runs best on this machine.
 
 How many workers, threads and items in a batch serve a graph best depends on the graph, the provider and the
 machine, and takes seconds to find out. So it is measured once, after the export, and kept beside it; starting
@@ -28,7 +28,7 @@ from models import default_models, find_model
 from models.model import BATCH, Graph, Model, OneShot
 from models.task import Array
 from services.exports import Export, ExportMissing, find_export
-from services.session import CPU, Session, available_cpus, provider_for
+from services.runners.session import CPU, Session, available_cpus, provider_for
 from services.settings import Device, Settings
 
 FILE = "tuning.json"
@@ -234,7 +234,7 @@ def blank(graph: Graph, batch: int, sizes: Mapping[str, int] = MappingProxyType(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m services.tuning", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m services.runners.tuning", description=__doc__)
     parser.add_argument("models", nargs="*", metavar="MODEL", help="default: every task's default model")
     parser.add_argument("--force", action="store_true", help="measure again what is known")
     options = parser.parse_args(arguments)

@@ -14,15 +14,17 @@ import numpy as np
 from models import TASKS
 from models.model import Graph, Model, OneShot, Stepwise
 from models.task import Array, Item
-from services import metrics
-from services.core_pool import CorePool
 from services.exports import Export
-from services.queueing import FairQueue, Flow
-from services.scheduling import OneShotScheduler, Scheduler, StepwiseScheduler
-from services.session import CPU, Session
+from services.runners.core_pool import CorePool
+from services.runners.one_shot import OneShotScheduler
+from services.runners.queueing import FairQueue, Flow
+from services.runners.rows import StepwiseModel
+from services.runners.scheduling import Scheduler
+from services.runners.session import CPU, Session
+from services.runners.stepwise import StepwiseScheduler
+from services.runners.tuning import arrangement, blank
 from services.settings import Settings
-from services.stepwise import StepwiseModel
-from services.tuning import arrangement, blank
+from services.telemetry import metrics
 
 
 class Runner(ABC):

@@ -15,7 +15,7 @@ from functools import partial
 from time import monotonic, thread_time
 from typing import Any, Final, ParamSpec, TypeVar
 
-from services.liveness import Watch
+from services.runners.liveness import Watch
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -12,11 +12,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from models.task import Item
 from models.wire import MalformedValue, decode, encode
-from services.bodies import client_gone
-from services.core_pool import CorePool
-from services.messages import FLOW, PRESENCE, PULSE_SECONDS, RUN, SECONDS, Facts, Fault, Pulse, Result
-from services.queueing import Flow
-from services.runners import Runner
+from services.http.bodies import client_gone
+from services.placement.messages import FLOW, PRESENCE, PULSE_SECONDS, RUN, SECONDS, Facts, Fault, Pulse, Result
+from services.runners.core_pool import CorePool
+from services.runners.queueing import Flow
+from services.runners.runner import Runner
 
 MOST_BYTES: Final = 1 << 29
 """What an item may take: more than any task sends, less than would end the process."""

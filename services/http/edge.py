@@ -16,11 +16,11 @@ from uuid import uuid4
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services import metrics
-from services.bodies import ClientGone
 from services.engine import Timings
-from services.problems import problem_response
+from services.http.bodies import ClientGone
+from services.http.problems import problem_response
 from services.routes import dialects
+from services.telemetry import metrics
 
 log = logging.getLogger("ekiben.access")
 

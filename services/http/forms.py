@@ -17,7 +17,7 @@ from models import AnyTask
 from models.errors import BudgetExceeded, InvalidInput, MalformedBody, UnsupportedMedia
 from models.limits import Limits
 from models.task import Input
-from services.problems import invalid_fields
+from services.http.problems import invalid_fields
 
 GENERIC_TYPES = ("", "application/octet-stream", "binary/octet-stream", "application/x-www-form-urlencoded")
 """Types that say nothing of the bytes: curl's --data-binary sends the last of them."""

@@ -9,8 +9,8 @@ from fastapi.openapi.utils import get_openapi
 from starlette.responses import JSONResponse, Response
 
 from models import AnyTask
-from services.keys import needs_key
-from services.problems import MEDIA_TYPE, Problem
+from services.access.keys import needs_key
+from services.http.problems import MEDIA_TYPE, Problem
 from services.settings import Settings
 
 PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}

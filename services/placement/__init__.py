@@ -1,0 +1,1 @@
+"""Where runners live, and how gateways reach those that live elsewhere."""

@@ -1,0 +1,1 @@
+"""Running models: queues, batches and rows, threads, and ONNX Runtime's sessions."""
