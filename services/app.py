@@ -11,11 +11,11 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.errors import EkibenError
+from services.edge import Record
 from services.engine import Engine
 from services.http.bodies import BodyMemory
-from services.http.documentation import describe
-from services.http.edge import Record
 from services.routes import catalogue, dialects, libretranslate, pages, tasks
+from services.routes.documentation import describe
 from services.routes.open_inference import routes as open_inference
 from services.routes.openai import transcriptions
 from services.settings import Settings

@@ -9,11 +9,11 @@ from _bentoml_sdk import Service  # type: ignore[import-untyped]
 from starlette.types import ASGIApp
 
 from services import preflight
-from services.access.doors import doors
 from services.app import Application
+from services.doors import doors
 from services.draining import Drain
+from services.edge import SYSTEM_PATHS, Edge
 from services.engine import Engine
-from services.http.edge import SYSTEM_PATHS, Edge
 from services.placement.runner_services import NO_TIMEOUT, dependencies, runner_urls
 from services.settings import Settings
 from services.telemetry import logs, metrics_folder, metrics_port, usage

@@ -16,7 +16,7 @@ from models.limits import Limits
 from models.model import Model
 from services.access.keys import Key, parse_keys
 from services.access.origins import parse_origins
-from services.placement.connections import Address
+from services.http.connections import Address
 
 PREFIX = "EKIBEN_"
 Device = Literal["auto", "cpu", "cuda"]

@@ -1,1 +1,1 @@
-"""Who may ask, from where, and how much at a time: only where it is configured."""
+"""Who may ask, and from where."""

@@ -1,1 +1,1 @@
-"""HTTP itself: bodies and their forms, content coding and negotiation, errors, OpenAPI, and the edge around it all."""
+"""HTTP itself, and nothing of ekiben's: bodies and their forms, codings, negotiation, errors, kept connections."""

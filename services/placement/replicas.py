@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from models.manifest import declaration_digest
 from models.model import Model
-from services.placement.connections import Address, Connections
+from services.http.connections import Address, Connections
 from services.placement.messages import FLOW, PRESENCE, PULSE_SECONDS, RUN, SECONDS, Facts, Pulse
 
 log = logging.getLogger("ekiben.replicas")

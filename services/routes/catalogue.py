@@ -11,7 +11,7 @@ from models import TASKS, find_model, task_of
 from models.model import Model
 from models.task import Listing
 from services.engine import Engine
-from services.http.documentation import problem_responses
+from services.routes.documentation import problem_responses
 
 
 class ModelSummary(BaseModel):

@@ -19,9 +19,9 @@ from models.task import Request
 from models.text import languages
 from models.text.translators import Translator
 from models.translation import Translation, TranslationParameters, languages_of
+from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, forms
-from services.http.edge import Record
 from services.http.problems import invalid_fields
 from services.routes.sentence_errors import Handler, in_the_dialects_words
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds

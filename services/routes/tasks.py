@@ -18,12 +18,12 @@ from models import TASKS, AnyTask
 from models.errors import EkibenError
 from models.model import Model
 from models.task import Media, Request
+from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, forms
-from services.http.documentation import task_documentation
-from services.http.edge import Record
 from services.http.negotiation import negotiate, prefers
 from services.http.problems import error_problem, error_response, invalid_fields
+from services.routes.documentation import task_documentation
 from services.routes.sse import EVENTS, Emit, Event, event_stream
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 

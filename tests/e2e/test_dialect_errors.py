@@ -9,8 +9,8 @@ import pytest
 from starlette.types import Receive, Scope, Send
 
 from services.app import Application
+from services.edge import Edge
 from services.engine import Engine
-from services.http.edge import Edge
 from services.settings import Settings
 from tests.e2e.checks import problem
 from tests.e2e.speech import OPENAI

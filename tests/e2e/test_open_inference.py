@@ -20,8 +20,8 @@ from PIL import Image
 
 from models.errors import Overloaded
 from services.app import Application
+from services.edge import Edge
 from services.engine import Engine
-from services.http.edge import Edge
 from services.settings import Settings
 from tests import photographs
 from tests.e2e.checks import LEAKS, wait_for_line

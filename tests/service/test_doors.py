@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from starlette.types import Message, Receive, Scope, Send
 
 from models.errors import EkibenError
-from services.access.doors import KEY_IN_BODY_PATHS, STRANGERS, KeyDoor, OriginDoor
 from services.access.keys import find_holder, needs_key, parse_keys
 from services.access.origins import parse_origins
+from services.doors import KEY_IN_BODY_PATHS, STRANGERS, KeyDoor, OriginDoor
+from services.edge import Edge, Record
 from services.http.bodies import ClientGone
-from services.http.edge import Edge, Record
 
 KEYS = parse_keys("ann:aaaaaaaaaaaaaaaa, ann:bbbbbbbbbbbbbbbb, cccccccccccccccc")
 SECRETS = {"aaaaaaaaaaaaaaaa": "ann", "bbbbbbbbbbbbbbbb": "ann", "cccccccccccccccc": "key-3"}

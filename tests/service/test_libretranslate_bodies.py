@@ -10,10 +10,10 @@ from starlette.types import Message
 
 from models import find_model
 from models.errors import Overloaded
-from services.access.doors import doors
 from services.app import Application
+from services.doors import doors
+from services.edge import Edge
 from services.engine import Engine
-from services.http.edge import Edge
 from services.settings import Settings
 from tests.service.simulation import SimulatedLoop
 

@@ -17,7 +17,7 @@ from models.errors import EkibenError, FieldError, Overloaded, RetryableError, U
 from models.model import Model
 from models.task import Item
 from models.wire import decode, encode
-from services.placement.connections import Address
+from services.http.connections import Address
 from services.placement.hosting import Host
 from services.placement.messages import Fault
 from services.placement.remote import RemoteRunner

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.http.documentation import ERRORS, TIMEOUT_HEADER
+from services.routes.documentation import ERRORS, TIMEOUT_HEADER
 from services.routes.open_inference.graphs import DATATYPES
 
 FLAG = {"type": "boolean"}

@@ -14,9 +14,9 @@ from starlette.types import Receive, Scope, Send
 from models import task_of
 from models.errors import InvalidInput
 from models.task import Array
+from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, compression
-from services.http.edge import Record
 from services.routes.open_inference.graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
 from services.routes.open_inference.tensors import InferRequest, decode, encode, parsing_memory
 from services.routes.sentence_errors import in_the_dialects_words

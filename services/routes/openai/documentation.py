@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.http.documentation import ERRORS, TIMEOUT_HEADER
+from services.routes.documentation import ERRORS, TIMEOUT_HEADER
 from services.routes.openai.formats import Transcription, TranscriptionParameters, VerboseTranscription
 
 ERROR_SCHEMA = {

@@ -18,9 +18,9 @@ from models.errors import EkibenError, UnsupportedMedia
 from models.model import Model
 from models.speech.model import Segment
 from models.task import Request
+from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, forms
-from services.http.edge import Record
 from services.http.problems import invalid_fields
 from services.routes.openai.documentation import transcription_documentation
 from services.routes.openai.errors import error_document, error_response

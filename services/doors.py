@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from models.errors import EkibenError, Overloaded, Unauthorized
 from services.access.keys import Key, find_holder, needs_key
 from services.access.origins import ANY
-from services.http.edge import Record
+from services.edge import Record
 from services.routes import dialects
 from services.settings import Settings
 from services.telemetry import metrics
