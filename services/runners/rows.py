@@ -60,8 +60,6 @@ class Batch:
     """By axis: `[batch, length]`, 1 where a row has something of its own."""
     buffers: dict[str, Array] = field(default_factory=dict)
     """Where tensors of fixed size lie, with room for more rows behind them."""
-    express: bool = False
-    """Of requests with few rows, beside one with many: batches of the other kind are none of its company."""
 
 
 class StepwiseModel:
@@ -153,7 +151,7 @@ class StepwiseModel:
 
     def can_join(self, first: Batch, second: Batch) -> bool:
         """Rows share a step when they differ only along axes that have a mask."""
-        return (self._protocol.shared and first.express == second.express) and all(
+        return self._protocol.shared and all(
             axis in self._protocol.masks or mask.shape[1] == second.masks[axis].shape[1]
             for axis, mask in first.masks.items()
         )
@@ -179,7 +177,7 @@ class StepwiseModel:
                     array = _pad(array, place, lengths[axis])
                 parts.append(array)
             tensors[tensor.name] = np.concatenate(parts, axis=tensor.batch_axis)
-        return Batch([row for batch in batches for row in batch.rows], tensors, masks, buffers, first.express)
+        return Batch([row for batch in batches for row in batch.rows], tensors, masks, buffers)
 
     def leave(self, batch: Batch, places: Sequence[int]) -> Batch:
         """A batch of the rows that stay, in another order; `batch` is used up.
@@ -217,7 +215,7 @@ class StepwiseModel:
             tensors[tensor.name] = array
         masks |= {axis: masks[axis][:, columns] for axis, columns in used.items()}
         rows, buffers = [batch.rows[place] for place in places], batch.buffers if in_place else {}
-        return Batch(rows, tensors, masks, buffers, batch.express)
+        return Batch(rows, tensors, masks, buffers)
 
     def _encoder_inputs(self, items: Sequence[Item]) -> tuple[dict[str, Array], dict[str, Array]]:
         """The items' inputs, padded and stacked, and the masks that go with them."""

@@ -192,7 +192,7 @@ class OneShotRunner(Runner):
 
 
 class StepwiseRunner(Runner):
-    """Speech and translation: one thread encodes while another steps the rows that are under way."""
+    """Speech and translation: items are encoded, and their rows step until they are done."""
 
     def __init__(self, model: Model, export: Export, settings: Settings, pool: CorePool) -> None:
         super().__init__(model, export, settings, pool)
@@ -216,6 +216,8 @@ class StepwiseRunner(Runner):
         return StepwiseScheduler(
             self._stepwise,
             executor=self._executor,
+            workers=self.arrangement.workers,
+            lanes=self.arrangement.workers if self.provider == CPU else 1,  # a card serves one stream at a time
             max_rows=self.arrangement.max_batch,
             max_encode_cost=self._protocol.encoded_together * self.model.item_cost
             if self.provider == CPU

@@ -1,43 +1,41 @@
-"""Working off the queue of a stepwise model: rows that share decoder steps, join between them and leave when done."""
+"""Working off the queue of a stepwise model: items are encoded, and their rows step in lanes until they are done."""
 
 from __future__ import annotations
 
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from functools import partial
-from time import thread_time
 from typing import Any
 
+from services.runners.lanes import Lane, Stepped
 from services.runners.queueing import FairQueue, Flow, Ticket
-from services.runners.rows import Batch, Row, StepwiseModel
+from services.runners.rows import Batch, StepwiseModel
 from services.runners.scheduling import OnBatch, isolate, settle
 
 MOST_PADDING = 1.25
 """How many times what items cost one run of an encoder may cost, because the shorter ones are padded."""
 
+LANE_ROWS = 8
+"""So many rows share a step before others have steps of their own, at the same time: with fewer a step costs more for
+each of them."""
+
 CROWD = 16
 FEW = 4
 """Rows of one request: so many make their steps long for others, and so few need not bear that."""
 
-
-@dataclass(eq=False)
-class _Joining:
-    """Rows that were encoded and wait for the next step, and whom they are for."""
-
-    batch: Batch
-    tickets: dict[Row, Ticket]
+Started = tuple[Batch, Sequence[Ticket]]
+"""Rows that were encoded, and whom they are for."""
 
 
 class StepwiseScheduler:
-    """One thread encodes what is queued while another steps the rows that are under way.
+    """Several workers, each of which encodes what is queued or takes the rows of a lane one step further.
 
-    Rows of all requests share each step. Between two steps those that are done or whose caller has gone
+    Rows of all requests share a lane's steps. Between two steps those that are done or whose caller has gone
     leave, and those that were encoded meanwhile join. Beside a request of many rows, whose steps are long, those of
-    few have steps of their own, for as much of the time.
+    few have a lane of their own. The lane that was given least time goes next.
     """
 
     queue: FairQueue
@@ -47,48 +45,55 @@ class StepwiseScheduler:
         model: StepwiseModel,
         *,
         executor: Executor,
+        workers: int = 2,
+        lanes: int = 1,
+        lane_rows: int = LANE_ROWS,
         max_rows: int,
         max_encode_cost: float = math.inf,
         on_batch: OnBatch = lambda size, queue_cost: None,
     ) -> None:
         self._model = model
         self._executor = executor
+        self._idle_workers = self._workers = workers
+        self._most_lanes = lanes
+        self._lane_rows = lane_rows
         self._max_rows = max_rows
         self._max_encode_cost = max_encode_cost
         self._refill = math.ceil(max_rows / 3)
         self._on_batch = on_batch
         self._loop = asyncio.get_running_loop()
         self._rows = 0
-        self._tickets: dict[Row, Ticket] = {}
-        self._batches: list[Batch] = []
-        self._joining: list[_Joining] = []
-        self._spent = {True: 0.0, False: 0.0}
+        """Places that are taken: of items that wait to be encoded too, once they have left the queue."""
         self._groups: deque[Sequence[Ticket]] = deque()
-        self._encoding = False
-        self._stepping = False
+        self._encoding = 0
+        self._lanes: list[Lane] = []
 
     @property
     def idle(self) -> bool:
         """Nothing is under way."""
-        return self._rows == 0 and not self._encoding and not self._stepping
+        return self._rows == 0 and self._idle_workers == self._workers
 
     def wake(self) -> None:
-        """Start what can be started: an encoding, a step, or both."""
-        if not self._encoding and (tickets := self._next_to_encode()):
-            self._encoding = True
-            running = self._loop.run_in_executor(self._executor, self._encode, tickets)
-            running.add_done_callback(partial(self._encoded, tickets))
-        if not self._stepping and (self._joining or self._batches):
-            self._stepping = True
-            joining, self._joining = self._joining, []
-            for each in joining:
-                each.batch.express = self._is_express(each)
-                self._tickets |= each.tickets
-            gone = {row for row, ticket in self._tickets.items() if ticket.gone}
-            batches = [*self._batches, *(each.batch for each in joining)]
-            self._on_batch(len(self._tickets) - len(gone), self.queue.cost)
-            running_step = self._loop.run_in_executor(self._executor, self._step, batches, gone)
-            running_step.add_done_callback(self._stepped)
+        """Start what can be started.
+
+        Where rows wait for a step one worker encodes at the most: they would stand still for as long as that takes.
+        """
+        while self._idle_workers:
+            waiting = [lane for lane in self._lanes if not lane.stepping]
+            if not (waiting and self._encoding) and (tickets := self._next_to_encode()):
+                self._encoding += 1
+                self._start(partial(self._encode, tickets), partial(self._encoded, tickets))
+            elif waiting:
+                lane = min(waiting, key=lambda lane: lane.spent)
+                size, step = lane.begin()
+                self._on_batch(size, self.queue.cost)
+                self._start(step, partial(self._stepped, lane))
+            else:
+                return
+
+    def _start(self, work: Callable[[], Any], then: Callable[[asyncio.Future[Any]], None]) -> None:
+        self._idle_workers -= 1
+        self._loop.run_in_executor(self._executor, work).add_done_callback(then)
 
     def _next_to_encode(self) -> Sequence[Ticket]:
         """A group to encode now: at once for a request that has no row yet, else of several when there is room for
@@ -129,92 +134,21 @@ class StepwiseScheduler:
         self._rows += len(tickets)
         self._groups.extendleft(reversed(_alike(tickets, self._max_encode_cost)))
 
-    def _is_express(self, joining: _Joining) -> bool:
-        """Whether rows had better not be held up by those of a large request."""
-        crowds = Counter(ticket.flow for ticket in self._tickets.values())
-        own = Counter(ticket.flow for ticket in joining.tickets.values())
-        return max(crowds.values(), default=0) >= CROWD and all(crowds[flow] + own[flow] <= FEW for flow in own)
-
-    # In a thread.
-
-    def _encode(self, tickets: Sequence[Ticket]) -> list[Any]:
-        """For each ticket its error or output, where it has one already, or None; and the rows of all the others."""
-        started: list[_Joining] = []
+    def _encode(self, tickets: Sequence[Ticket]) -> tuple[list[Any], list[Started]]:
+        """In a thread: for each ticket its error or output, where it has one already, or None; and all others' rows."""
+        started: list[Started] = []
 
         def start(some: Sequence[Ticket]) -> list[Any]:
             if some[0].item.search is None:
                 return [self._model.run(ticket.item) for ticket in some]
-            batch = self._model.start([ticket.item for ticket in some])
-            started.append(_Joining(batch, dict(zip(batch.rows, some, strict=True))))
+            started.append((self._model.start([ticket.item for ticket in some]), some))
             return [None] * len(some)
 
-        return [isolate(start, tickets), started]
+        return isolate(start, tickets), started
 
-    def _step(self, batches: Sequence[Batch], gone: set[Row]) -> tuple[list[Batch], list[tuple[Row, Any]]]:
-        """Let rows leave and join, and step the others: the batches after it, and the rows that ended."""
-        ended: list[tuple[Row, Any]] = [(row, None) for row in gone]
-        current: list[Batch] = []
-        for batch in batches:
-            current += self._sweep(batch, gone, ended)
-        current = self._merge(current)
-        after: list[Batch] = []
-        for batch in self._whose_turn(current):
-            started = thread_time()
-            after += self._step_one(batch, ended)
-            self._spent[batch.express] += thread_time() - started
-            current.remove(batch)
-        return after + current, ended
-
-    def _whose_turn(self, batches: Sequence[Batch]) -> list[Batch]:
-        """All of them, but where some are express and some not those that have had less time."""
-        if len({batch.express for batch in batches}) < 2:
-            self._spent = {True: 0.0, False: 0.0}
-            return list(batches)
-        express = self._spent[True] <= self._spent[False]
-        return [batch for batch in batches if batch.express == express]
-
-    def _sweep(self, batch: Batch, gone: set[Row], ended: list[tuple[Row, Any]]) -> list[Batch]:
-        """The batch without the rows that are done or gone."""
-        stay = []
-        for place, row in enumerate(batch.rows):
-            if row in gone:
-                continue
-            if row.done:
-                ended.append((row, _result(row)))
-            else:
-                stay.append(place)
-        if not stay:
-            return []
-        return [batch if len(stay) == len(batch.rows) else self._model.leave(batch, stay)]
-
-    def _merge(self, batches: Sequence[Batch]) -> list[Batch]:
-        """As few batches as can be: those whose rows can share a step become one."""
-        groups: list[list[Batch]] = []
-        for batch in batches:
-            group = next((group for group in groups if self._model.can_join(group[0], batch)), None)
-            if group is None:
-                groups.append([batch])
-            else:
-                group.append(batch)
-        return [self._model.join(group) if len(group) > 1 else group[0] for group in groups]
-
-    def _step_one(self, batch: Batch, ended: list[tuple[Row, Any]]) -> list[Batch]:
-        try:
-            self._model.step(batch)
-        except BaseException as error:
-            if len(batch.rows) == 1:
-                ended.append((batch.rows[0], error))
-                return []
-            half = len(batch.rows) // 2
-            places = range(len(batch.rows))
-            parts = [self._model.keep(batch, places[:half]), self._model.keep(batch, places[half:])]
-            return [after for part in parts for after in self._step_one(part, ended)]
-        return self._sweep(batch, set(), ended)
-
-    # On the loop again.
-
-    def _encoded(self, tickets: Sequence[Ticket], done: asyncio.Future[list[Any]]) -> None:
-        self._encoding = False
+    def _encoded(self, tickets: Sequence[Ticket], done: asyncio.Future[tuple[list[Any], list[Started]]]) -> None:
+        self._idle_workers += 1
+        self._encoding -= 1
         failure = done.exception()
         results, started = ([failure] * len(tickets), []) if failure else done.result()
         now = self._loop.time()
@@ -222,21 +156,38 @@ class StepwiseScheduler:
             if result is not None:
                 self._rows -= 1
                 settle(ticket, result, now)
-        self._joining += started
+        for batch, some in started:
+            self._lane_for(some).join(batch, dict(zip(batch.rows, some, strict=True)))
         self.wake()
 
-    def _stepped(self, done: asyncio.Future[tuple[list[Batch], list[tuple[Row, Any]]]]) -> None:
-        self._stepping = False
-        if failure := done.exception():  # not one row's fault: none of them can go on
-            self._batches, ended = [], [(row, failure) for row in self._tickets]
-        else:
-            self._batches, ended = done.result()
+    def _lane_for(self, tickets: Sequence[Ticket]) -> Lane:
+        """The lane with the fewest rows, or a new one where each of them has many and another may be."""
+        express = self._are_few_beside_many(tickets)
+        company = [lane for lane in self._lanes if lane.express == express]
+        most = 1 if express else self._most_lanes
+        least = min(company, key=lambda lane: len(lane.tickets), default=None)
+        if least is not None and (len(company) == most or len(least.tickets) < self._lane_rows):
+            return least
+        # What it did not need while it was not there is not owed to it.
+        spent = min((lane.spent for lane in self._lanes), default=0.0)
+        self._lanes.append(Lane(self._model, express=express, spent=spent))
+        return self._lanes[-1]
+
+    def _are_few_beside_many(self, tickets: Sequence[Ticket]) -> bool:
+        """Whether rows had better not be held up by those of a large request."""
+        crowds = Counter(ticket.flow for lane in self._lanes for ticket in lane.tickets.values())
+        own = Counter(ticket.flow for ticket in tickets)
+        return max(crowds.values(), default=0) >= CROWD and all(crowds[flow] + own[flow] <= FEW for flow in own)
+
+    def _stepped(self, lane: Lane, done: asyncio.Future[Stepped]) -> None:
+        self._idle_workers += 1
         now = self._loop.time()
-        for row, result in ended:
-            ticket = self._tickets.pop(row)
+        for ticket, result in lane.end(done.exception() or done.result()):
             self._rows -= 1
             settle(ticket, result, now)
             self.queue.served(ticket.item.cost)
+        if not lane.tickets:
+            self._lanes.remove(lane)
         self.wake()
 
 
@@ -253,12 +204,3 @@ def _alike(tickets: Sequence[Ticket], max_cost: float) -> list[list[Ticket]]:
             groups.append([ticket])
             real = ticket.item.cost
     return groups
-
-
-def _result(row: Row) -> Any:
-    if row.error is not None:
-        return row.error
-    try:
-        return row.search.result()
-    except BaseException as error:
-        return error
