@@ -30,6 +30,9 @@ SHORT_SECONDS = 0.0005
 
 UNKNOWN_SECONDS = 1.0
 
+LOOP_SECONDS = 0.005
+"""After so much CPU time of one conversation on the event loop the others have their turn."""
+
 
 @dataclass
 class Timings:
@@ -205,6 +208,7 @@ class Engine:
         clock = _Clock(timings)
         lanes = self.pool.lanes(model.id)
         advancing = lanes.patient.submit(_advance, conversation, None)
+        on_loop = 0.0
         try:
             step = await asyncio.wrap_future(advancing)
             while True:
@@ -229,6 +233,10 @@ class Engine:
                         reply = _Failure(error)
                 if self._pace.is_short(kind):
                     step = _advance(conversation, reply)
+                    on_loop += step.cpu_seconds
+                    if on_loop > LOOP_SECONDS:
+                        on_loop = 0.0
+                        await asyncio.sleep(0)
                 else:
                     advancing = lanes.urgent.submit(_advance, conversation, reply)
                     step = await asyncio.wrap_future(advancing)

@@ -10,9 +10,10 @@ from typing import Any
 
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from models.errors import EkibenError
+from services.http.bodies import ClientGone
 from services.routes.waiting import cancelled_when_client_goes
 
 Event = dict[str, Any]
@@ -20,6 +21,9 @@ Emit = Callable[[Event], Awaitable[None]]
 Events = AsyncGenerator[Event, None]
 
 EVENTS = "text/event-stream"
+
+STALLED_SECONDS = 30.0
+"""A client that takes nothing for so long is gone: others wait for the place that it keeps."""
 
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 """Proxies in between shall neither keep the events nor collect them."""
@@ -67,6 +71,8 @@ async def event_stream(
 class EventStream(Response):
     """Sends events as they come, the first of which is there already."""
 
+    stalled_seconds = STALLED_SECONDS
+
     def __init__(
         self, first: Event | None, following: Events, *, describe: Callable[[EkibenError], Event], held: ExitStack
     ) -> None:
@@ -78,6 +84,7 @@ class EventStream(Response):
         self._held = held
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        send = self._in_time(send)
         try:
             async with cancelled_when_client_goes(HttpRequest(scope, receive)):
                 await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
@@ -92,6 +99,16 @@ class EventStream(Response):
         finally:
             await self._following.aclose()
             self._held.close()
+
+    def _in_time(self, send: Send) -> Send:
+        async def send_in_time(message: Message) -> None:
+            try:
+                async with asyncio.timeout(self.stalled_seconds):
+                    await send(message)
+            except TimeoutError:
+                raise ClientGone from None
+
+        return send_in_time
 
 
 def _message(event: Event) -> dict[str, Any]:

@@ -208,13 +208,17 @@ class _Lane(Executor):
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         future: Future[Any] = Future()
-        self._pool.add(self._share, self._queue, partial(_settle, future, partial(fn, *args, **kwargs)))
+        work: list[Callable[[], Any]] = [partial(fn, *args, **kwargs)]
+        # Where it is cancelled it stays in its place, but nothing of the request stays with it.
+        future.add_done_callback(lambda _: work.clear())
+        self._pool.add(self._share, self._queue, partial(_settle, future, work))
         return future
 
 
-def _settle(future: Future[Any], fn: Callable[[], Any]) -> None:
+def _settle(future: Future[Any], work: list[Callable[[], Any]]) -> None:
     if not future.set_running_or_notify_cancel():
         return
+    fn = work.pop()
     try:
         result = fn()
     except BaseException as error:

@@ -14,7 +14,7 @@ import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 from models.errors import DeadlineExceeded, EkibenError, Overloaded
@@ -125,7 +125,7 @@ class _Speed:
         return self._seconds > 0
 
     def begin(self, now: float) -> None:
-        """Something waits, and before it nothing did."""
+        """There is work again, and before it there was none."""
         self._last = now
 
     def served(self, cost: int, now: float) -> None:
@@ -139,7 +139,8 @@ class _Speed:
 
 
 class FairQueue:
-    """The items that wait for one model. `wake` is called, soon after, when there are new ones."""
+    """The items that wait for one model. `wake` is called, soon after, when there are new ones; `is_idle` says whether
+    nothing of the model runs."""
 
     def __init__(
         self,
@@ -147,6 +148,7 @@ class FairQueue:
         bound: int,
         shape: Callable[[Item], Hashable],
         wake: Callable[[], None],
+        is_idle: Callable[[], bool] = lambda: True,
         bound_seconds: float = math.inf,
     ) -> None:
         self.loop = asyncio.get_running_loop()
@@ -156,6 +158,7 @@ class FairQueue:
         self._claimed = 0
         self._shape = shape
         self._wake = wake
+        self._is_idle = is_idle
         self._waking = False
         self._entries: dict[Hashable, list[_Entry]] = {}
         self._virtual_time = 0.0
@@ -206,7 +209,7 @@ class FairQueue:
             if waiter.cancelled():
                 self._gate = deque(entry for entry in self._gate if entry[2] is not waiter)
                 self._open_gate()
-            else:  # the room was given in the same turn of the loop
+            elif waiter.exception() is None:  # the room was given in the same turn of the loop
                 self.give_back(flow, cost)
             raise
 
@@ -248,7 +251,7 @@ class FairQueue:
 
     def push(self, flow: Flow, item: Item) -> Ticket:
         """Queue an item that `claim` has made room for."""
-        if not self.cost - item.cost:
+        if self.cost == item.cost and self._is_idle():
             self._speed.begin(self.loop.time())
         start_tag = max(self._virtual_time, flow.finish_tag)
         flow.finish_tag = start_tag + item.cost
@@ -297,10 +300,11 @@ class FairQueue:
         return batch
 
     def withdraw(self, ticket: Ticket) -> None:
-        """Take a ticket out if it has not started; its entry goes when it comes to the front."""
+        """Take a ticket out if it has not started; its entry, emptied, goes when it comes to the front."""
         if ticket.started is None:
             ticket.started = self.loop.time()
             self.give_back(ticket.flow, ticket.item.cost)
+            ticket.item = replace(ticket.item, inputs={}, search=None)
 
     def _first(self) -> Hashable | None:
         for key in list(self._entries):

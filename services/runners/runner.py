@@ -78,6 +78,7 @@ class Runner(ABC):
             bound_seconds=_patience(self.model),
             shape=self.shape,
             wake=scheduler.wake,
+            is_idle=lambda: scheduler.idle,
         )
         metrics.provider.labels(self.model.id, self.provider, self.manifest.precision).set(1)
 

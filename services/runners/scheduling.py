@@ -18,6 +18,10 @@ OnBatch = Callable[[int, int], None]
 class Scheduler(Protocol):
     queue: FairQueue
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is under way."""
+
     def wake(self) -> None:
         """There are new items in the queue."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -132,7 +132,11 @@ class StepwiseScheduler:
 
     def _add(self, tickets: Sequence[Ticket]) -> None:
         self._rows += len(tickets)
-        self._groups.extendleft(reversed(_alike(tickets, self._max_encode_cost)))
+        by_shape: dict[Hashable, list[Ticket]] = {}
+        for ticket in tickets:
+            by_shape.setdefault(self._model.shape(ticket.item), []).append(ticket)
+        groups = [group for some in by_shape.values() for group in _alike(some, self._max_encode_cost)]
+        self._groups.extendleft(reversed(groups))
 
     def _encode(self, tickets: Sequence[Ticket]) -> tuple[list[Any], list[Started]]:
         """In a thread: for each ticket its error or output, where it has one already, or None; and all others' rows."""
@@ -156,6 +160,7 @@ class StepwiseScheduler:
             if result is not None:
                 self._rows -= 1
                 settle(ticket, result, now)
+                self.queue.served(ticket.item.cost)
         for batch, some in started:
             self._lane_for(some).join(batch, dict(zip(batch.rows, some, strict=True)))
         self.wake()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import Future
 from time import thread_time
@@ -175,3 +176,18 @@ def test_a_model_that_was_away_is_not_owed_what_it_did_not_use() -> None:
         each.result(SECONDS)
     pool.close()
     assert "old" in order[:6], "it would come last, had the other one 0.2 s to catch up with"
+
+
+def test_nothing_of_cancelled_work_stays_in_the_queue(pool: CorePool, lanes: Lanes) -> None:
+    blockers = [occupy(lanes, patient=True) for _ in range(2)]
+
+    class Body:
+        """What a request brought."""
+
+    body = Body()
+    seen = weakref.ref(body)
+    lanes.patient.submit(id, body).cancel()
+    del body
+    assert seen() is None
+    for each in blockers:
+        each.set()

@@ -16,6 +16,7 @@ import weakref
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import thread_time
 from typing import Any, ClassVar
 
 import numpy as np
@@ -181,6 +182,28 @@ async def test_who_pauses_lets_others_in(engines: Callable[..., Engine]) -> None
             return False
 
     assert all(await asyncio.gather(*(ask(engine, Patient(), bytes([number])) for number in range(requests))))
+
+
+async def test_many_short_steps_let_others_in_too(engines: Callable[..., Engine]) -> None:
+    """They stay on the event loop, where nobody else has a turn unless one is given."""
+    turns: list[int] = []
+
+    def write() -> Conversation[None]:
+        for _ in range(1500):
+            until = thread_time() + 1e-4
+            while thread_time() < until:
+                pass
+            turns.append(turn)
+            yield Partial(None)
+
+    engine = engines(tiny.ONE_SHOT)
+    turn = 0
+    writing = asyncio.create_task(converse(engine, write()))
+    while not writing.done():
+        turn += 1
+        await asyncio.sleep(0)
+    # The first ones are in a thread: it is not known yet that they are short.
+    assert turns[-1] - turns[500] > 10
 
 
 async def test_an_error_in_the_conversation_is_the_answer(engines: Callable[..., Engine]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import weakref
 from typing import Any
 
 import numpy as np
@@ -89,3 +90,60 @@ def test_what_would_wait_beyond_the_bound_in_time_is_refused_by_the_speed_of_lat
         queue.check(100)
 
     simulate(scenario)
+
+
+def test_who_goes_in_the_moment_of_its_deadline_gives_back_what_it_has_and_no_more() -> None:
+    """Both happen in one turn of the loop where a client's own time limit is the one that it told us."""
+
+    async def scenario() -> FairQueue:
+        queue = FairQueue(bound=10, shape=lambda item: 0, wake=lambda: None)
+        first = queue.open(10, queue.loop.time() + 100)
+        await first.submit(Item({}, cost=10))
+        late = queue.open(0, queue.loop.time() + 1)
+        waiting = asyncio.create_task(late.submit(Item({}, cost=10)))
+        await asyncio.sleep(0)
+        queue.loop.call_at(queue.loop.time() + 1, waiting.cancel)
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        late.close()
+        first.close()
+        return queue
+
+    assert simulate(scenario).cost == 0
+
+
+def test_nothing_of_a_request_that_left_stays_in_the_queue() -> None:
+    async def scenario() -> list[Any]:
+        queue = FairQueue(bound=10, shape=lambda item: 0, wake=lambda: None)
+        seen = []
+        for _ in range(20):
+            flow, picture = queue.open(5, queue.loop.time() + 100), np.zeros(3)
+            await flow.submit(Item({"x": picture}, cost=5))
+            seen.append(weakref.ref(picture))
+            flow.close()
+            del flow, picture
+            await asyncio.sleep(0)
+        return [each() for each in seen if each() is not None]
+
+    assert simulate(scenario) == []
+
+
+def test_time_in_which_something_runs_and_nothing_waits_counts_too() -> None:
+    """Requests that each come shortly before the last has ended: the model is at work all the time."""
+
+    async def scenario() -> float:
+        queue = FairQueue(bound=10_000, shape=lambda item: 0, wake=lambda: None, is_idle=lambda: not running)
+        running: list[Any] = []
+        for _ in range(30):
+            flow = queue.open(10, queue.loop.time() + 1000)
+            await flow.submit(Item({}, cost=10))
+            if running:
+                await asyncio.sleep(1)  # until the run before it ends
+                running.pop()
+                queue.served(10)
+            running += queue.take(1)
+            await asyncio.sleep(9)
+        await queue.open(10, queue.loop.time() + 1000).submit(Item({}, cost=10))
+        return queue.drain_seconds()
+
+    assert simulate(scenario) == pytest.approx(10, rel=0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
@@ -248,12 +249,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @settings(deadline=None, max_examples=60)
 @given(
     everyone=st.lists(requests, max_size=12),
+    workers=st.integers(1, 3),
+    lanes=st.integers(1, 3),
+    lane_rows=st.integers(1, 3),
     max_rows=st.integers(1, 7),
     max_encode_cost=st.sampled_from([1, 10, 25, math.inf]),
     fault=st.sampled_from([None, *FAULTS]),
 )
 def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
-    folder: Path, everyone: list[Any], max_rows: int, max_encode_cost: float, fault: type[BaseException] | None
+    folder: Path,
+    everyone: list[Any],
+    workers: int,
+    lanes: int,
+    lane_rows: int,
+    max_rows: int,
+    max_encode_cost: float,
+    fault: type[BaseException] | None,
 ) -> None:
     async def run() -> list[Any]:
         loop = asyncio.get_running_loop()
@@ -262,6 +273,9 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
         scheduler = StepwiseScheduler(
             model,
             executor=SimulatedExecutor(loop, lambda: 1.0),
+            workers=workers,
+            lanes=lanes,
+            lane_rows=lane_rows,
             max_rows=max_rows,
             max_encode_cost=max_encode_cost,
             on_batch=lambda size, cost: sizes.append(size),
@@ -364,7 +378,8 @@ def test_a_request_with_rows_waits_until_several_can_be_encoded_and_a_new_one_do
 def test_a_new_request_does_not_wait_for_all_that_there_was_room_for(tmp_path: Path) -> None:
     runs = encodings(tmp_path, EVEN, max_rows=24, max_encode_cost=4, later=1.5)
     assert runs[:2] == [[[1, 1], [2, 2]], [[3, 3], [4, 4]]]
-    assert runs[2] == [[30]], "eight more of the document had been taken before it came"
+    # Two groups at a time as long as no rows wait for a step, then one; the fourth begins when it is there.
+    assert runs[3] == [[30]], "twelve of the document had been taken before it came"
 
 
 def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_cost(tmp_path: Path) -> None:
@@ -421,3 +436,117 @@ def test_rows_of_a_short_text_step_without_those_of_a_document_and_share_the_tim
 
 def test_where_nobody_has_many_rows_all_of_them_share_steps(tmp_path: Path) -> None:
     assert 13 in steps_beside(tmp_path, 12)
+
+
+@dataclass
+class Refusing:
+    """An encoder that items with a 9 in front bring down."""
+
+    encoder: RunsGraph
+
+    def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+        if (inputs["features"][:, 0] == 9).any():
+            raise ArithmeticError("an item is at fault")
+        return self.encoder.run(inputs)
+
+
+def test_an_item_is_encoded_though_those_before_it_have_failed_or_gone(tmp_path: Path) -> None:
+    """When the one encoding ends that was under way nothing else is: whatever is not begun then never will be.
+
+    What was taken beside it waits in a group of its own, as it is longer, for a caller who has gone.
+    """
+
+    async def run() -> list[int]:
+        loop = asyncio.get_running_loop()
+        model = load(tiny.CACHE, tmp_path, observe=Refusing)
+        executor = SimulatedExecutor(loop, lambda: 1.0)
+        scheduler = StepwiseScheduler(model, executor=executor, workers=1, max_rows=6, max_encode_cost=10)
+        queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
+        stays, leaves = queue.open(10, loop.time() + 100), queue.open(10, loop.time() + 100)
+        bad = await stays.submit(replace(tiny.cache_item([9, 9, 9], tiny.Greedy()), cost=1))
+        await leaves.submit(replace(tiny.cache_item([4, 4, 4], tiny.Greedy()), cost=5))
+        await asyncio.sleep(0.5)  # the first is being encoded
+        good = await stays.submit(tiny.cache_item([1, 2, 3], tiny.Greedy()))
+        leaves.close()
+        with pytest.raises(ArithmeticError):
+            await bad.future
+        tokens: list[int] = await good.future
+        stays.close()
+        await asyncio.sleep(10)
+        assert scheduler.idle
+        assert queue.cost == 0
+        return tokens
+
+    assert simulate(run) == tiny.cache_tokens([1, 2, 3], tiny.Greedy())
+
+
+@pytest.mark.parametrize(
+    ("shared", "prompts"), [(False, ((1,), (1,))), (True, ((1,), (1, 2)))], ids=["not shared", "unequal prompts"]
+)
+def test_new_requests_of_different_shapes_are_encoded_apart(
+    tmp_path: Path, shared: bool, prompts: Sequence[Sequence[int]]
+) -> None:
+    sizes: list[int] = []
+
+    @dataclass
+    class Noting:
+        encoder: RunsGraph
+
+        def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
+            sizes.append(len(inputs["features"]))
+            return self.encoder.run(inputs)
+
+    async def run() -> None:
+        loop = asyncio.get_running_loop()
+        model = load(tiny.CACHE, tmp_path, observe=Noting, shared=shared)
+        executor = SimulatedExecutor(loop, lambda: 1.0)
+        scheduler = StepwiseScheduler(model, executor=executor, workers=1, max_rows=8, max_encode_cost=25)
+        queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
+
+        async def call(arrival: float, prompt: Sequence[int]) -> None:
+            await asyncio.sleep(arrival)
+            flow = queue.open(10, loop.time() + 100)
+            search = tiny.Greedy(prompt=tuple(prompt))
+            ticket = await flow.submit(tiny.cache_item([1, 2, 3], search))
+            assert await ticket.future == tiny.cache_tokens([1, 2, 3], search)
+            flow.close()
+
+        await asyncio.gather(call(0, (1,)), *(call(0.5, prompt) for prompt in prompts))
+
+    simulate(run)
+    assert sizes == [1, 1, 1]
+
+
+def test_many_rows_step_in_as_many_lanes_as_there_may_be_at_the_same_time(tmp_path: Path) -> None:
+    """24 rows in groups of two: the second lane is opened when the first is full, and both step side by side."""
+
+    async def run() -> list[tuple[float, int]]:
+        loop = asyncio.get_running_loop()
+        steps: list[tuple[float, int]] = []
+        model = load(tiny.CACHE, tmp_path)
+        scheduler = StepwiseScheduler(
+            model,
+            executor=SimulatedExecutor(loop, lambda: 1.0),
+            workers=3,
+            lanes=2,
+            lane_rows=8,
+            max_rows=24,
+            max_encode_cost=20,
+            on_batch=lambda size, cost: steps.append((loop.time(), size)),
+        )
+        queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
+        flow = queue.open(10, loop.time() + 1000)
+        items = [tiny.cache_item([1, 2, 3], tiny.Greedy(most=40)) for _ in range(24)]
+        tickets = [await flow.submit(item) for item in items]
+        for ticket in tickets:
+            assert await ticket.future == tiny.cache_tokens([1, 2, 3], tiny.Greedy(most=40))
+        flow.close()
+        return steps
+
+    steps = simulate(run)
+    at_once = Counter(when for when, _ in steps)
+    assert max(at_once.values()) == 2
+    together = [
+        sorted(size for when, size in steps if when == moment) for moment, lanes in at_once.items() if lanes == 2
+    ]
+    assert [8, 8] in together, together

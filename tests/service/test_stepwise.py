@@ -24,12 +24,14 @@ def load(
     folder: Path,
     hinder: Callable[[RunsGraph], RunsGraph] = lambda decoder: decoder,
     observe: Callable[[RunsGraph], RunsGraph] = lambda encoder: encoder,
+    *,
+    shared: bool = True,
 ) -> StepwiseModel:
     export = tiny.tiny_export(tiny.tiny_model(protocol), folder)
     encoder, decoder = (
         Session(export.graph(graph), graph, device="cpu", threads=1) for graph in (protocol.encoder, protocol.decoder)
     )
-    return StepwiseModel(protocol, observe(encoder), hinder(decoder))
+    return StepwiseModel(replace(protocol, shared=shared), observe(encoder), hinder(decoder))
 
 
 @pytest.fixture(scope="module")
