@@ -228,7 +228,7 @@ requests = st.tuples(
 
 
 @dataclass
-class Treacherous:
+class Treacherous(RunsGraph):
     """A decoder that rows with a 9 in front bring down: in their second step, not before."""
 
     decoder: RunsGraph
@@ -302,7 +302,7 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
 
 
 @dataclass
-class Counted:
+class Counted(RunsGraph):
     """An encoder that notes what it was given."""
 
     encoder: RunsGraph
@@ -376,7 +376,7 @@ def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_co
 
 
 @dataclass
-class Sized:
+class Sized(RunsGraph):
     """A decoder that notes how many rows share each step."""
 
     decoder: RunsGraph
