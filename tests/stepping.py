@@ -27,7 +27,7 @@ class CountingBinding(Binding):
         copies: Counter[tuple[str, str]],
     ) -> None:
         self._copies = copies
-        super().__init__(session, tensors, state, device="cpu")
+        super().__init__(session, tensors, state)
 
     def _upload(self, name: str, array: Array) -> None:
         self._copies["up", name] += 1
@@ -39,7 +39,7 @@ class CountingBinding(Binding):
 
     @property
     def held(self) -> list[onnxruntime.OrtValue]:
-        """What it keeps from the last run."""
+        """What it has of the last run."""
         return [*self._state.values(), *self._io.get_outputs()]
 
 

@@ -13,20 +13,21 @@ class Binding:
     """One graph, bound to tensors that stay on its device; its outputs `state` become its inputs of these names there.
 
     What is uploaded lies in the session's own arena, whose size is bounded; an `OrtValue` that is made of an array
-    would lie in one beside it, which is not. On the CPU, where there is nothing to upload, inputs are the arrays
-    themselves, which must not change while they are bound.
+    would lie in one beside it, which is not. Where the graph itself wants an input on the CPU (all of them on a CPU,
+    and on a GPU those of nodes that have no kernel there) it is the array itself, which must not change while it is
+    bound.
     """
 
     def __init__(
-        self,
-        session: onnxruntime.InferenceSession,
-        tensors: Mapping[str, Array],
-        state: Mapping[str, str],
-        *,
-        device: str,
+        self, session: onnxruntime.InferenceSession, tensors: Mapping[str, Array], state: Mapping[str, str]
     ) -> None:
         self._session = session
-        self._outputs = {each.name: device if each.name in state else "cpu" for each in session.get_outputs()}
+        wanted = zip(session.get_inputs(), session.get_input_memory_infos(), strict=True)
+        on_cpu = {each.name for each, memory in wanted if memory.name == "Cpu"}
+        self._outputs = {
+            each.name: "cpu" if each.name not in state or state[each.name] in on_cpu else "cuda"
+            for each in session.get_outputs()
+        }
         self._inputs_of = state
         self._state: dict[str, onnxruntime.OrtValue] = {}
         self._io = session.io_binding()
@@ -61,7 +62,7 @@ class Binding:
         """The state, by its inputs' names, as the last run has left it; nothing before the first."""
         return {name: self._download(name, each) for name, each in self._state.items()}
 
-    # All that travels between the host and the device.
+    # All that passes between the host and the device.
 
     def _upload(self, name: str, array: Array) -> None:
         self._io.bind_cpu_input(name, array)

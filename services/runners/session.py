@@ -123,7 +123,7 @@ class Session:
     def bind(self, tensors: Mapping[str, Array], state: Mapping[str, str]) -> Binding | None:
         """Runs for which `tensors` stay on the card, as do the outputs `state`, which become the inputs of these names;
         None on a CPU, which has the arrays before it as they are."""
-        return Binding(self._session, tensors, state, device="cuda") if self.provider == CUDA else None
+        return Binding(self._session, tensors, state) if self.provider == CUDA else None
 
 
 def _providers(device: Device, gpu_memory_bytes: int | None = None) -> list[str | tuple[str, dict[str, str]]]:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from models.model import Stepwise
 from models.task import Item
+from services.runners.binding import Binding
 from services.runners.rows import Batch, Row, RunsGraph, StepwiseModel
-from services.runners.session import Session
+from services.runners.session import DeviceUnavailable, Session, _driver_present, require_device
 from tests.service import tiny_models as tiny
 from tests.stepping import BoundSession, CountingBinding, step_together, without_done
 
@@ -206,3 +207,22 @@ def test_rows_of_a_step_that_failed_on_a_device_go_on_from_the_state_before(tmp_
             model.step(part)
         parts = [kept for part in parts if (kept := without_done(model, part))]
     assert [row.search.result() for row in rows] == [tiny.cache_tokens(*request) for request in requests]
+
+
+@pytest.mark.skipif(not _driver_present(), reason="there is no GPU here")
+def test_on_a_gpu_the_state_stays_on_the_card(tmp_path: Path) -> None:
+    try:
+        require_device("cuda")
+    except DeviceUnavailable as reason:
+        pytest.skip(str(reason))
+    export = tiny.tiny_export(tiny.tiny_model(tiny.CACHE), tmp_path)
+    encoder, decoder = (Session(export.graph(each), each, device="cuda", threads=1) for each in tiny.CACHE.graphs)
+    model = StepwiseModel(tiny.CACHE, encoder, decoder)
+    requests = [((place, 2, 3), tiny.Greedy(prompt=[1] * (1 + place % 2), most=3 + place)) for place in range(6)]
+    by_hand = [tiny.cache_tokens(*request) for request in requests]
+    assert rows_joining_between_steps(model, requests, range(6), tiny.cache_item) == by_hand
+    batch = two_rows(model)
+    for _ in range(2):
+        model.step(batch)
+        assert isinstance(batch.bound, Binding)
+        assert batch.bound._state["cache"].device_name() == "cuda"
