@@ -58,9 +58,13 @@ class Binding:
         shape: Sequence[int] = self._state[name].shape()
         return shape
 
-    def state(self) -> dict[str, Array]:
-        """The state, by its inputs' names, as the last run has left it; nothing before the first."""
-        return {name: self._download(name, each) for name, each in self._state.items()}
+    def release(self) -> dict[str, Array]:
+        """The state, by its inputs' names, as the last run has left it; nothing before the first. There is no run
+        after this: the device keeps nothing, whoever still has the binding (as an error's traceback does)."""
+        state = {name: self._download(name, each) for name, each in self._state.items()}
+        self._state.clear()
+        self._io.clear_binding_inputs()
+        return state
 
     # All that passes between the host and the device.
 

@@ -32,8 +32,9 @@ class BoundGraph(Protocol):
     def shape(self, name: str) -> Sequence[int]:
         """The shape of a state's input, as the last run has left it."""
 
-    def state(self) -> Mapping[str, Array]:
-        """The state, by its inputs' names, as the last run has left it; nothing before the first."""
+    def release(self) -> Mapping[str, Array]:
+        """The state, by its inputs' names, as the last run has left it; nothing before the first. There is no run
+        after this: the device keeps nothing."""
 
 
 class RunsGraph(Protocol):
@@ -89,7 +90,7 @@ class Batch:
     def unbind(self) -> None:
         """Take the state back from the device; of the context there is no need."""
         if self.bound is not None:
-            self.tensors |= self.bound.state()
+            self.tensors |= self.bound.release()
             self.bound = None
 
 
@@ -174,7 +175,11 @@ class StepwiseModel:
             outputs: Mapping[str, Array] = _named(protocol.decoder, self._decoder.run(feeds))
             batch.tensors |= {tensor.name: outputs[name] for name, tensor in self._state.items()}
         else:
-            outputs = bound.run(feeds)
+            try:
+                outputs = bound.run(feeds)
+            except BaseException:
+                batch.unbind()  # it may be memory that the device has not: the rows will be tried in halves
+                raise
         for tensor in self._state.values():
             shape = batch.tensors[tensor.name].shape if bound is None else bound.shape(tensor.name)
             self._grow_masks(batch, tensor, shape)

@@ -196,10 +196,13 @@ def test_rows_of_a_step_that_failed_on_a_device_go_on_from_the_state_before(tmp_
     rows = batch.rows
     for _ in range(fail_at):
         model.step(batch)
+    held = weakref.ref(batch.bound.held[0]) if isinstance(batch.bound, CountingBinding) else None
     masks = batch.masks
     batch.masks = {axis: np.ones((3, mask.shape[1]), np.int64) for axis, mask in masks.items()}  # of two rows
-    with pytest.raises(RuntimeError):
+    with pytest.raises(RuntimeError) as error:
         model.step(batch)
+    assert error.tb is not None and batch.bound is None
+    assert held is None or held() is None, "the error keeps the device's memory"
     batch.masks = masks
     parts = [model.keep(batch, [place]) for place in (0, 1)]
     while parts:
