@@ -94,11 +94,13 @@ class Lane:
             if len(batch.rows) == 1:
                 ended.append((batch.rows[0], error))
                 return []
-            half = len(batch.rows) // 2
-            places = range(len(batch.rows))
-            parts = [self._model.keep(batch, places[:half]), self._model.keep(batch, places[half:])]
-            return [after for part in parts for after in self._step_one(part, ended)]
-        return self._sweep(batch, set(), ended)
+        else:
+            return self._sweep(batch, set(), ended)
+        # After `except`, where the error would keep what the step that failed had: on a GPU, memory of the card.
+        half = len(batch.rows) // 2
+        places = range(len(batch.rows))
+        parts = [self._model.keep(batch, places[:half]), self._model.keep(batch, places[half:])]
+        return [after for part in parts for after in self._step_one(part, ended)]
 
 
 def _result(row: Row) -> Any:

@@ -6,6 +6,9 @@ context whose size is fixed, which is most of it (18 MB a row for the smallest W
 to move. Rows of different lengths along an axis that has a mask are padded to the longest; the mask says which
 places are real, so padding may lie anywhere, and where many places are padding for every row they are cut out when
 rows leave.
+
+A decoder on a device of its own keeps state and context there between joins and leaves (`BoundGraph`), which go
+through the host.
 """
 
 from __future__ import annotations
@@ -20,11 +23,30 @@ from models.model import BATCH, Graph, Stepwise, Tensor
 from models.task import Array, Item, TokenSearch
 
 
+class BoundGraph(Protocol):
+    """A decoder with the tensors of one batch, which stay on its device from step to step."""
+
+    def run(self, inputs: Mapping[str, Array]) -> Mapping[str, Array]:
+        """The outputs that are no state, by name. Where it raises, the state is what it was before."""
+
+    def shape(self, name: str) -> Sequence[int]:
+        """The shape of a state's input, as the last run has left it."""
+
+    def release(self) -> Mapping[str, Array]:
+        """The state, by its inputs' names, as the last run has left it; nothing before the first. There is no run
+        after this: the device keeps nothing."""
+
+
 class RunsGraph(Protocol):
     """What a session is to this module."""
 
     def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
         """The outputs in the order in which the graph declares them."""
+
+    def bind(self, tensors: Mapping[str, Array], state: Mapping[str, str]) -> BoundGraph | None:
+        """Runs for which `tensors` stay where the graph runs, and its outputs `state` become its inputs of these
+        names there; None where that is the host, and nothing would travel."""
+        return None
 
 
 @dataclass(eq=False)
@@ -60,6 +82,14 @@ class Batch:
     """By axis: `[batch, length]`, 1 where a row has something of its own."""
     buffers: dict[str, Array] = field(default_factory=dict)
     """Where tensors of fixed size lie, with room for more rows behind them."""
+    bound: BoundGraph | None = None
+    """What has the tensors on a device; meanwhile the state among `tensors` is that of before."""
+
+    def unbind(self) -> None:
+        """Take the state back from the device; of the context there is no need."""
+        if self.bound is not None:
+            self.tensors |= self.bound.release()
+            self.bound = None
 
 
 class StepwiseModel:
@@ -107,7 +137,8 @@ class StepwiseModel:
         rows = [Row(item, item.search) for item in items if item.search is not None]
         inputs, masks = self._encoder_inputs(items)
         encoded = _named(self._protocol.encoder, self._encoder.run(inputs))
-        tensors = {tensor.name: encoded[tensor.name] for tensor in self._protocol.context}
+        context = self._protocol.context
+        tensors = {tensor.name: encoded[tensor.name].astype(tensor.dtype, copy=False) for tensor in context}
         tensors |= {tensor.name: _empty_state(tensor, len(rows)) for tensor in self._state.values()}
         for tensor in self._kept:
             for axis, place in tensor.varying.items():
@@ -127,26 +158,37 @@ class StepwiseModel:
 
     def _decode(self, batch: Batch, tokens: Array) -> None:
         protocol, rows = self._protocol, batch.rows
+        if batch.bound is None:
+            batch.bound = self._decoder.bind(batch.tensors, protocol.state)
+        bound = batch.bound
         feeds = {
-            **batch.tensors,
+            **(batch.tensors if bound is None else {}),
             **{name: batch.masks[axis] for axis, name in protocol.masks.items()},
             protocol.tokens: tokens,
         }
         if protocol.positions is not None:
             feeds[protocol.positions] = np.array([row.position for row in rows])
         feeds = {name: array.astype(self._dtype[name], copy=False) for name, array in feeds.items()}
-        outputs = _named(protocol.decoder, self._decoder.run(feeds))
-        for name, tensor in self._state.items():
-            self._grow_masks(batch, tensor, outputs[name])
-            batch.tensors[tensor.name] = outputs[name]
+        if bound is None:
+            outputs: Mapping[str, Array] = _named(protocol.decoder, self._decoder.run(feeds))
+            batch.tensors |= {tensor.name: outputs[name] for name, tensor in self._state.items()}
+        else:
+            try:
+                outputs = bound.run(feeds)
+            except BaseException:
+                batch.unbind()  # it may be memory that the device has not: the rows will be tried in halves
+                raise
+        for tensor in self._state.values():
+            shape = batch.tensors[tensor.name].shape if bound is None else bound.shape(tensor.name)
+            self._grow_masks(batch, tensor, shape)
         for row, logits in zip(rows, outputs[protocol.logits], strict=True):
             row.choose(logits)
 
-    def _grow_masks(self, batch: Batch, tensor: Tensor, after: Array) -> None:
+    def _grow_masks(self, batch: Batch, tensor: Tensor, after: Sequence[int]) -> None:
         """What a step adds along an axis of the state is real for every row."""
         for axis, place in tensor.varying.items():
             mask = batch.masks[axis]
-            if added := after.shape[place] - mask.shape[1]:
+            if added := after[place] - mask.shape[1]:
                 batch.masks[axis] = np.concatenate([mask, np.ones((len(mask), added), mask.dtype)], axis=1)
 
     def can_join(self, first: Batch, second: Batch) -> bool:
@@ -158,6 +200,8 @@ class StepwiseModel:
 
     def join(self, batches: Sequence[Batch]) -> Batch:
         """One batch of the rows of several, padded to the longest of them; the first of them is used up."""
+        for batch in batches:
+            batch.unbind()
         first = batches[0]
         lengths = {axis: max(batch.masks[axis].shape[1] for batch in batches) for axis in first.masks}
         masks = {
@@ -185,6 +229,7 @@ class StepwiseModel:
         What stays behind the end of the new batch moves to where rows have left, so that the others need not be
         copied.
         """
+        batch.unbind()  # before rows move in arrays that may be bound
         order = list(range(len(places)))
         movers = [place for place in places if place >= len(places)]
         for hole in sorted(set(order) - set(places)):
@@ -195,6 +240,7 @@ class StepwiseModel:
 
     def keep(self, batch: Batch, places: Sequence[int]) -> Batch:
         """A batch of some of its rows, without what was padding for all of them."""
+        batch.unbind()
         return self._select(batch, places, in_place=False)
 
     def _select(self, batch: Batch, places: Sequence[int], *, in_place: bool) -> Batch:

@@ -211,7 +211,8 @@ class StepwiseRunner(Runner):
         blanks = blank(self._protocol.encoder, 1, dict(self._protocol.warm_shape))
         inputs = {name: array[0] for name, array in blanks.items()}
         batch = self._stepwise.start([Item(inputs, cost=1, search=_WarmUp())])
-        self._stepwise.step(batch)
+        for _ in range(2):  # the first step finds an empty state, the second what the first has left
+            self._stepwise.step(batch)
 
     def _scheduler(self) -> Scheduler:
         return StepwiseScheduler(

@@ -16,6 +16,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
 
 from models.model import Graph
 from models.task import Array
+from services.runners.binding import Binding
 from services.settings import Device
 
 CUDA = "CUDAExecutionProvider"
@@ -118,6 +119,11 @@ class Session:
         except InvalidArgument as error:
             raise UnsuitableTensors(str(error)) from None
         return outputs
+
+    def bind(self, tensors: Mapping[str, Array], state: Mapping[str, str]) -> Binding | None:
+        """Runs for which `tensors` stay on the card, as do the outputs `state`, which become the inputs of these names;
+        None on a CPU, which has the arrays before it as they are."""
+        return Binding(self._session, tensors, state) if self.provider == CUDA else None
 
 
 def _providers(device: Device, gpu_memory_bytes: int | None = None) -> list[str | tuple[str, dict[str, str]]]:

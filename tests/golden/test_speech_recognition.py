@@ -14,14 +14,16 @@ import pytest
 import pytest_asyncio
 
 from models import find_model
-from models.model import Model
+from models.model import Model, Stepwise
 from models.speech.audio import RATE, Samples
 from models.speech.model import SpeechModel, Transcript, Wish
 from models.speech_recognition import SpeechParameters, SpeechRecognition
-from models.task import Conversation, Request
+from models.task import Conversation, Item, Request, Submit
 from services.engine import Engine, Timings
+from services.exports import find_export
 from services.settings import Settings
 from tests import recordings
+from tests.stepping import BoundSession, load, step_together
 
 GOLDEN: dict[str, Any] = json.loads(Path(__file__).with_name("whisper_tiny_en.json").read_text("utf-8"))
 MODEL = find_model("whisper-tiny-en")
@@ -86,6 +88,19 @@ async def test_clips_have_the_reference_s_tokens_in_any_company(engine: Engine) 
         assert list(segment.tokens) == golden[name]["tokens"], name
         assert answer.text == golden[name]["text"]
         assert segment.no_speech_probability == pytest.approx(golden[name]["no_speech"], abs=0.01)
+
+
+def test_clips_have_the_reference_s_tokens_where_the_cache_stays_on_a_device() -> None:
+    assert isinstance(MODEL, SpeechModel) and isinstance(MODEL.protocol, Stepwise)
+    export = find_export(MODEL)
+    opened, wish = MODEL.open(export.file), Wish(temperature=GREEDY)
+    items: list[Item] = []
+    for name in GOLDEN["clips"]:
+        actions = MODEL.transcribe([recordings.samples(name)[: 30 * RATE]], wish, opened)
+        items += next(action.items for action in actions if isinstance(action, Submit))
+    written = step_together(load(MODEL.protocol, export, BoundSession), items, range(0, 3 * len(items), 3))
+    for (name, golden), each in zip(GOLDEN["clips"].items(), written, strict=True):
+        assert list(each.tokens) == golden["tokens"], name
 
 
 @pytest.mark.asyncio(loop_scope="module")

@@ -17,8 +17,8 @@ from models.text.translators import CATALOGUE
 from models.text.vocabulary import Vocabulary
 from services.exports import find_export
 from services.runners.rows import Batch, StepwiseModel
-from services.runners.session import Session
 from tests.golden.test_translation import EN_PT
+from tests.stepping import BoundSession, load, step_together
 
 MODEL = CATALOGUE[0]
 MARGIN = 1e-3
@@ -53,12 +53,8 @@ def vocabulary() -> Vocabulary:
 
 @pytest.fixture(scope="module")
 def stepwise() -> StepwiseModel:
-    protocol, export = MODEL.protocol, find_export(MODEL)
-    assert isinstance(protocol, Stepwise)
-    encoder, decoder = (
-        Session(export.graph(graph), graph, device="cpu", threads=1) for graph in (protocol.encoder, protocol.decoder)
-    )
-    return StepwiseModel(protocol, encoder, decoder)
+    assert isinstance(MODEL.protocol, Stepwise)
+    return load(MODEL.protocol, find_export(MODEL))
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +103,18 @@ def test_a_sentence_is_translated_in_company_as_alone(
             ]
             first = flips[0] if flips else min(len(search.tokens), len(lone.tokens))
             assert lone.margins[first] < MARGIN, (text, first, lone.margins[first])
+
+
+def test_sentences_are_translated_the_same_where_the_state_stays_on_a_device(
+    stepwise: StepwiseModel, vocabulary: Vocabulary
+) -> None:
+    assert isinstance(MODEL.protocol, Stepwise)
+    bound = load(MODEL.protocol, find_export(MODEL), BoundSession)
+    arrivals = [place * 3 % 20 for place in range(len(SENTENCES))]
+    on_host, on_device = (
+        step_together(model, [watched(vocabulary, text) for text in SENTENCES], arrivals) for model in (stepwise, bound)
+    )
+    assert on_device == on_host
 
 
 def test_the_sentences_differ_in_length(vocabulary: Vocabulary) -> None:

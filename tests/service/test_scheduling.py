@@ -229,7 +229,7 @@ requests = st.tuples(
 
 
 @dataclass
-class Treacherous:
+class Treacherous(RunsGraph):
     """A decoder that rows with a 9 in front bring down: in their second step, not before."""
 
     decoder: RunsGraph
@@ -316,7 +316,7 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
 
 
 @dataclass
-class Counted:
+class Counted(RunsGraph):
     """An encoder that notes what it was given."""
 
     encoder: RunsGraph
@@ -391,7 +391,7 @@ def test_what_is_encoded_together_is_of_like_length_and_bounded_by_its_padded_co
 
 
 @dataclass
-class Sized:
+class Sized(RunsGraph):
     """A decoder that notes how many rows share each step."""
 
     decoder: RunsGraph
@@ -439,7 +439,7 @@ def test_where_nobody_has_many_rows_all_of_them_share_steps(tmp_path: Path) -> N
 
 
 @dataclass
-class Refusing:
+class Refusing(RunsGraph):
     """An encoder that items with a 9 in front bring down."""
 
     encoder: RunsGraph
@@ -489,7 +489,7 @@ def test_new_requests_of_different_shapes_are_encoded_apart(
     sizes: list[int] = []
 
     @dataclass
-    class Noting:
+    class Noting(RunsGraph):
         encoder: RunsGraph
 
         def run(self, inputs: Mapping[str, Array]) -> Sequence[Array]:
