@@ -73,7 +73,9 @@ def _translation_cost() -> float:
     """CPU seconds of one text, mean over them."""
     texts = (LOAD / "src/ekiben_load/texts.txt").read_text("utf-8").splitlines()
     times = 8
-    return min(translation_speed.limit("\n".join(times * texts), size)[1] for size in (8, 16)) / (times * len(texts))
+    return min(translation_speed.limit("\n".join(times * texts), size).cpu_seconds for size in (8, 16)) / (
+        times * len(texts)
+    )
 
 
 @dataclass(frozen=True)

@@ -1,19 +1,20 @@
 """`python -m benchmarks.translation_speed`: a long document beside the limit, and a short text beside it.
 
 The limit is a bare loop over the same rows: the document's sentences, as protection asks for them, all of them sorted
-by length, in batches, on one thread, without HTTP, queue or other requests. What is compared is CPU time for the same
-tokens.
+by length, in batches, without HTTP, queue or other requests; on one thread, and on all cores at once.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -31,15 +32,16 @@ from models.text.sentences import parts
 from models.text.translators import CATALOGUE
 from services.exports import find_export
 from services.runners.rows import StepwiseModel
-from services.runners.session import Session
+from services.runners.session import Session, available_cpus
 from tests.serving import serving
 
 MODEL = CATALOGUE[0]
+SERVER = "over HTTP"
 SHORT = "Where is the nearest train station?"
 
 
-def limit(document: str, batch_size: int, *, threads: int = 1) -> tuple[int, float, float]:
-    """Tokens written, CPU seconds taken, and seconds by the clock; each thread has batches of its own."""
+def limit(document: str, batch_size: int, *, threads: int = 1) -> Sample:
+    """The bare loop; each thread has batches of its own."""
     protocol, export = MODEL.protocol, find_export(MODEL)
     assert isinstance(protocol, Stepwise)
     graphs = (protocol.encoder, protocol.decoder)
@@ -62,7 +64,7 @@ def limit(document: str, batch_size: int, *, threads: int = 1) -> tuple[int, flo
             with suppress(StopIteration):
                 still.append((each, each.send([vocabulary.decode(ids) for ids in written])))
         waiting = still
-    return tokens, process_time() - cpu, perf_counter() - started
+    return Sample(tokens, process_time() - cpu, perf_counter() - started)
 
 
 def run(model: StepwiseModel, items: Sequence[Item]) -> None:
@@ -92,6 +94,44 @@ def beside(http: httpx.Client, text: str) -> list[float]:
     return latencies[1:-1]
 
 
+@dataclass(frozen=True)
+class Sample:
+    """A document, translated once."""
+
+    tokens: int
+    cpu_seconds: float
+    seconds: float
+
+    @property
+    def per_cpu_second(self) -> float:
+        return self.tokens / self.cpu_seconds
+
+    @property
+    def per_second(self) -> float:
+        return self.tokens / self.seconds
+
+
+def table(rounds: Mapping[str, Sequence[Sample]]) -> str:
+    """Medians; each share is of the limit that has the best median, round by round."""
+    limits = [name for name in rounds if name != SERVER]
+    lines = [
+        "| what | tokens a CPU second | of the best limit | tokens a second | of the best limit |",
+        "| --- " * 5 + "|",
+    ]
+    best = {
+        unit: max(limits, key=lambda name: statistics.median(getattr(each, unit) for each in rounds[name]))
+        for unit in ("per_cpu_second", "per_second")
+    }
+    for name, samples in rounds.items():
+        cells = [name]
+        for unit, top in best.items():
+            values = [getattr(each, unit) for each in samples]
+            shares = [value / getattr(each, unit) for value, each in zip(values, rounds[top], strict=True)]
+            cells += [f"{statistics.median(values):,.0f}", f"{statistics.median(shares):.2f}"]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.translation_speed", description=__doc__)
     parser.add_argument("--sentences", type=int, default=2000)
@@ -101,6 +141,7 @@ def main() -> None:
     sentences = [english[place % len(english)] for place in range(options.sentences)]
     document = "\n".join(sentences)
     print(f"{machine.describe()}; {MODEL.id}, {len(sentences)} sentences, {len(document):,} characters\n", flush=True)
+    rounds: dict[str, list[Sample]] = {}
     with (
         tempfile.TemporaryDirectory() as scratch,
         serving(Path(scratch) / "log", {"EKIBEN_MODELS": MODEL.id, "EKIBEN_DEVICE": "cpu"}) as server,
@@ -109,25 +150,25 @@ def main() -> None:
         process = psutil.Process(server.process.pid)
         ask(http, SHORT)
         for number in range(options.rounds):
-            costs = {size: limit(document, size) for size in (8, 16, 32)}
-            best = min(costs, key=lambda size: costs[size][1])
-            tokens, least = costs[best]
+            for threads, size in itertools.product(sorted({1, available_cpus()}), (16, 32)):
+                sample = limit(document, size, threads=threads)
+                rounds.setdefault(f"limit, {threads} x {size} rows", []).append(sample)
             before = server.worker().memory_info().rss
             with machine.Watch(process) as watch:
                 seconds = ask(http, document)
+            rounds.setdefault(SERVER, []).append(Sample(sample.tokens, watch.cpu_seconds, seconds))
             grown = server.worker().memory_info().rss - before
             alone = [ask(http, SHORT) for _ in range(20)]
             crowded = beside(http, "\n".join(sentences[:400]))
             again = [ask(http, SHORT) for _ in range(20)]
             lone, company = statistics.median(alone + again), statistics.median(crowded)
             print(
-                f"round {number + 1}: {tokens / watch.cpu_seconds:.0f} tokens per CPU second, "
-                f"{least / watch.cpu_seconds:.2f} of the limit's {tokens / least:.0f} (batches of {best}); "
-                f"{tokens / seconds:.0f} tokens/s; memory {grown / 1e6:+.0f} MB; "
+                f"round {number + 1}: {sample.tokens} tokens in {seconds:.1f} s; memory {grown / 1e6:+.0f} MB; "
                 f"a short text {lone * 1e3:.0f} ms alone, {company * 1e3:.0f} beside ({company / lone:.1f}x)"
                 + ("" if watch.quiet else "; others took CPU time"),
                 flush=True,
             )
+    print("\n" + table(rounds))
 
 
 if __name__ == "__main__":
