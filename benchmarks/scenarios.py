@@ -73,9 +73,8 @@ def _translation_cost() -> float:
     """CPU seconds of one text, mean over them."""
     texts = (LOAD / "src/ekiben_load/texts.txt").read_text("utf-8").splitlines()
     times = 8
-    return min(translation_speed.limit("\n".join(times * texts), size).cpu_seconds for size in (8, 16)) / (
-        times * len(texts)
-    )
+    samples = [translation_speed.limit("\n".join(times * texts), size) for size in (8, 16)]
+    return min(each.cpu_seconds for each in samples) / (times * len(texts))
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,8 @@ DOUBT: Final = 0.1
 
 SURE: Final = -0.65
 UNSURE: Final = -1.05
-"""The mean log-probabilities from which on `SILENCE` and `DOUBT` hold. Of speech in noise that was understood half or
-better (10 clips with white noise, music or voices at 10 to -5 dB) none is lost; of 83 stretches of music none has text."""
+"""The mean log-probabilities from which on `SILENCE` and `DOUBT` hold. Of speech in noise that was understood better
+than half (10 clips, with white noise, music or voices at 10 to -5 dB) none is lost; no music of 83 pieces has text."""
 
 REPEATED: Final = 0.4
 """The no-speech probability above which nobody says the same thing again and again: music 0.44 to 0.78, speech 0.35."""
