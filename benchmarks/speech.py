@@ -1,24 +1,26 @@
 """`python -m benchmarks.speech`: speech over HTTP beside the same sessions in a bare loop.
 
-What counts is seconds of audio for a second of CPU time, which neighbours on the machine disturb least.
+The loop runs on one thread, and on all cores at once. Seconds of audio for a second of CPU time are what neighbours on
+the machine disturb least.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import statistics
 import sys
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from time import perf_counter, process_time
 
 import httpx
-import numpy as np
 
 from benchmarks import machine
 from benchmarks.load import Target
+from benchmarks.shares import Sample, table
 from models.limits import Limits
 from models.model import Stepwise
 from models.speech.audio import RATE, File
@@ -27,7 +29,7 @@ from models.speech_recognition import SpeechRecognition
 from models.task import Conversation, Item, Submit
 from services.exports import find_export
 from services.runners.rows import Batch, StepwiseModel
-from services.runners.session import Session
+from services.runners.session import Session, available_cpus
 from tests import recordings
 from tests.serving import serving
 
@@ -93,16 +95,16 @@ def _end(conversation: Conversation[Transcript], output: object) -> Transcript:
         return transcript
 
 
-def in_process(limit: Limit, data: Sequence[bytes], size: int) -> float:
-    """Audio seconds for each CPU second."""
-    started = process_time()
-    for place in range(0, len(data), size):
-        limit.run(data[place : place + size])
-    return sum(SECONDS) / (process_time() - started)
+def in_process(limit: Limit, data: Sequence[bytes], size: int, threads: int) -> Sample:
+    """So many clips at a time, in so many threads."""
+    cpu, started = process_time(), perf_counter()
+    with ThreadPoolExecutor(threads) as executor:
+        list(executor.map(limit.run, (data[place : place + size] for place in range(0, len(data), size))))
+    return Sample(sum(SECONDS), process_time() - cpu, perf_counter() - started)
 
 
-def over_http(target: Target, url: str, data: Sequence[bytes], clients: int) -> tuple[float, float]:
-    """Audio seconds for each CPU second of the server, and for each second by the clock."""
+def over_http(target: Target, url: str, data: Sequence[bytes], clients: int) -> Sample:
+    """Each clip in a request of its own."""
 
     def ask(body: bytes) -> None:
         httpx.post(f"{url}{ROUTE}?temperature=0", content=body, timeout=600).raise_for_status()
@@ -110,7 +112,7 @@ def over_http(target: Target, url: str, data: Sequence[bytes], clients: int) -> 
     started = perf_counter()
     with machine.Watch(target.process) as watch, ThreadPoolExecutor(clients) as executor:
         list(executor.map(ask, data))
-    return sum(SECONDS) / watch.cpu_seconds, sum(SECONDS) / (perf_counter() - started)
+    return Sample(sum(SECONDS), watch.cpu_seconds, perf_counter() - started)
 
 
 def main() -> None:
@@ -119,12 +121,8 @@ def main() -> None:
     options = parser.parse_args()
     data = clips()
     limit = Limit(threads=1)
-    arrangements: dict[str, Callable[[], float]] = {
-        f"in process, {size} at a time": lambda size=size: in_process(limit, data, size)  # type: ignore[misc]
-        for size in (1, 4, CLIENTS)
-    }
-    samples: dict[str, list[float]] = {}
-    by_clock: dict[int, list[float]] = {1: [], CLIENTS: []}
+    limits: dict[str, list[Sample]] = {}
+    servers: dict[str, list[Sample]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         settings = {"EKIBEN_MODELS": MODEL.id}
         with serving(Path(scratch) / "log", settings) as server:
@@ -132,20 +130,17 @@ def main() -> None:
             over_http(target, server.url, data, CLIENTS)
             for number in range(options.rounds):
                 print(f"round {number + 1} of {options.rounds}", file=sys.stderr, flush=True)
-                for name, measure in arrangements.items():
-                    samples.setdefault(name, []).append(measure())
-                for clients, seconds in by_clock.items():
-                    per_cpu, per_second = over_http(target, server.url, data, clients)
-                    samples.setdefault(f"over HTTP, {clients} at once", []).append(per_cpu)
-                    seconds.append(per_second)
-    best = [max(values) for values in zip(*(samples[name] for name in arrangements), strict=True)]
+                for threads, size in itertools.product(sorted({1, available_cpus()}), (1, 4, CLIENTS)):
+                    if threads * size <= CLIENTS:
+                        sample = in_process(limit, data, size, threads)
+                        limits.setdefault(f"limit, {threads} x {size} clips", []).append(sample)
+                for clients in (1, CLIENTS):
+                    sample = over_http(target, server.url, data, clients)
+                    servers.setdefault(f"over HTTP, {clients} at once", []).append(sample)
     print(f"{machine.describe()}; clips of {SECONDS[0]} to {SECONDS[-1]} s, {MODEL.id}\n")
-    print("| arrangement | audio seconds a CPU second | of the best in process |\n| --- | --- | --- |")
-    for name, values in samples.items():
-        shares = [value / top for value, top in zip(values, best, strict=True)]
-        print(f"| {name} | {statistics.median(values):.1f} | {statistics.median(shares):.2f} |")
-    gain = float(np.median(by_clock[CLIENTS]) / np.median(by_clock[1]))
-    print(f"\n{CLIENTS} clients have {gain:.2f} times the throughput of one.")
+    print(table("audio seconds", limits, servers))
+    one, many = (statistics.median(each.per_second for each in samples) for samples in servers.values())
+    print(f"\n{CLIENTS} clients have {many / one:.2f} times the throughput of one.")
 
 
 if __name__ == "__main__":

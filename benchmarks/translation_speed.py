@@ -11,10 +11,9 @@ import itertools
 import statistics
 import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,6 +24,7 @@ import psutil
 
 from benchmarks import machine
 from benchmarks.sentence_pairs import sentence_pairs
+from benchmarks.shares import Sample, table
 from models.model import Stepwise
 from models.task import Item
 from models.text.sentence_translation import row, translate
@@ -36,7 +36,6 @@ from services.runners.session import Session, available_cpus
 from tests.serving import serving
 
 MODEL = CATALOGUE[0]
-SERVER = "over HTTP"
 SHORT = "Where is the nearest train station?"
 
 
@@ -94,44 +93,6 @@ def beside(http: httpx.Client, text: str) -> list[float]:
     return latencies[1:-1]
 
 
-@dataclass(frozen=True)
-class Sample:
-    """A document, translated once."""
-
-    tokens: int
-    cpu_seconds: float
-    seconds: float
-
-    @property
-    def per_cpu_second(self) -> float:
-        return self.tokens / self.cpu_seconds
-
-    @property
-    def per_second(self) -> float:
-        return self.tokens / self.seconds
-
-
-def table(rounds: Mapping[str, Sequence[Sample]]) -> str:
-    """Medians; each share is of the limit that has the best median, round by round."""
-    limits = [name for name in rounds if name != SERVER]
-    lines = [
-        "| what | tokens a CPU second | of the best limit | tokens a second | of the best limit |",
-        "| --- " * 5 + "|",
-    ]
-    best = {
-        unit: max(limits, key=lambda name: statistics.median(getattr(each, unit) for each in rounds[name]))
-        for unit in ("per_cpu_second", "per_second")
-    }
-    for name, samples in rounds.items():
-        cells = [name]
-        for unit, top in best.items():
-            values = [getattr(each, unit) for each in samples]
-            shares = [value / getattr(each, unit) for value, each in zip(values, rounds[top], strict=True)]
-            cells += [f"{statistics.median(values):,.0f}", f"{statistics.median(shares):.2f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.translation_speed", description=__doc__)
     parser.add_argument("--sentences", type=int, default=2000)
@@ -141,7 +102,8 @@ def main() -> None:
     sentences = [english[place % len(english)] for place in range(options.sentences)]
     document = "\n".join(sentences)
     print(f"{machine.describe()}; {MODEL.id}, {len(sentences)} sentences, {len(document):,} characters\n", flush=True)
-    rounds: dict[str, list[Sample]] = {}
+    limits: dict[str, list[Sample]] = {}
+    served: list[Sample] = []
     with (
         tempfile.TemporaryDirectory() as scratch,
         serving(Path(scratch) / "log", {"EKIBEN_MODELS": MODEL.id, "EKIBEN_DEVICE": "cpu"}) as server,
@@ -152,23 +114,23 @@ def main() -> None:
         for number in range(options.rounds):
             for threads, size in itertools.product(sorted({1, available_cpus()}), (16, 32)):
                 sample = limit(document, size, threads=threads)
-                rounds.setdefault(f"limit, {threads} x {size} rows", []).append(sample)
+                limits.setdefault(f"limit, {threads} x {size} rows", []).append(sample)
             before = server.worker().memory_info().rss
             with machine.Watch(process) as watch:
                 seconds = ask(http, document)
-            rounds.setdefault(SERVER, []).append(Sample(sample.tokens, watch.cpu_seconds, seconds))
+            served.append(Sample(sample.amount, watch.cpu_seconds, seconds))
             grown = server.worker().memory_info().rss - before
             alone = [ask(http, SHORT) for _ in range(20)]
             crowded = beside(http, "\n".join(sentences[:400]))
             again = [ask(http, SHORT) for _ in range(20)]
             lone, company = statistics.median(alone + again), statistics.median(crowded)
             print(
-                f"round {number + 1}: {sample.tokens} tokens in {seconds:.1f} s; memory {grown / 1e6:+.0f} MB; "
+                f"round {number + 1}: {sample.amount:,.0f} tokens in {seconds:.1f} s; memory {grown / 1e6:+.0f} MB; "
                 f"a short text {lone * 1e3:.0f} ms alone, {company * 1e3:.0f} beside ({company / lone:.1f}x)"
                 + ("" if watch.quiet else "; others took CPU time"),
                 flush=True,
             )
-    print("\n" + table(rounds))
+    print("\n" + table("tokens", limits, {"over HTTP": served}))
 
 
 if __name__ == "__main__":
