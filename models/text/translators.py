@@ -137,7 +137,7 @@ def bergamot(source: str, target: str, *, title: str, folder: str, weights: str,
         target_language=target,
         tolerance=1e-3,
         item_cost=50,
-        max_batch=48,
+        max_batch=96,
     )
 
 

@@ -81,6 +81,7 @@ class Runner(ABC):
             is_idle=lambda: scheduler.idle,
         )
         metrics.provider.labels(self.model.id, self.provider, self.manifest.precision).set(1)
+        metrics.queue_cost.labels(self.model.id).set(0)  # what scales by it needs it before the first batch
 
     def open(self, deadline: float) -> Flow:
         """Let one request in. Raises `Overloaded`."""

@@ -46,3 +46,11 @@ def _remove_stale(home: Path) -> None:
             if folder.name == f"{PREFIX}{_identity(psutil.Process(pid))}":
                 continue
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def forget_the_dead() -> None:
+    """Remove what processes that are gone have left of gauges of living ones, which would be counted for ever."""
+    folder = os.environ.get(VARIABLE)
+    for file in Path(folder).glob("gauge_live*_*.db") if folder else ():
+        if not psutil.pid_exists(int(file.stem.rpartition("_")[2])):
+            file.unlink(missing_ok=True)  # another process may have seen it too

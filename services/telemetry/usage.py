@@ -9,14 +9,14 @@ import threading
 
 import psutil
 
-from services.telemetry import metrics
+from services.telemetry import metrics, metrics_folder
 
 SAMPLE_SECONDS = 2.0
 """Much shorter than any interval at which metrics are read."""
 
 
 def watch(name: str) -> None:
-    """Note memory and CPU time of this process from now on, as those of `name`."""
+    """Note memory and CPU time of this process from now on, as those of `name`; forget those of processes gone."""
     threading.Thread(target=_sample, args=(name,), name="usage", daemon=True).start()
 
 
@@ -30,4 +30,5 @@ def _sample(name: str) -> None:
         cpu_seconds.inc(times.user + times.system - counted)
         counted = times.user + times.system
         resident_bytes.set(process.memory_info().rss)
+        metrics_folder.forget_the_dead()
         pause.wait(SAMPLE_SECONDS)

@@ -35,6 +35,8 @@ def make(engine: Engine) -> None:
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     for leftover in ("var/cache/apt/archives", "var/lib/apt/lists"):
         shutil.rmtree(root / leftover)
+    # The named base has pip and setuptools in /usr/local, and an image must not.
+    subprocess.run(["chroot", str(root), "python3", "-m", "venv", "/usr/local"], check=True)
     # Whom this machine trusts, so that pip finds its index.
     shutil.copyfile(Path("/") / CERTIFICATES, root / CERTIFICATES)
     archive = engine.folder / "base.tar"

@@ -79,6 +79,7 @@ def gateway(runners: dict[str, RunnerProcess], tmp_path_factory: pytest.TempPath
     environment = dict(manifests.container(manifests.overlay("cpu"), "gateway").environment)
     urls = json.loads(environment["EKIBEN_RUNNER_URLS"])
     environment["EKIBEN_MODELS"] = ",".join(MODELS)
+    environment |= {"EKIBEN_METRICS_PORT": str(free_port()), "EKIBEN_METRICS_HOST": "127.0.0.1"}
     environment["EKIBEN_RUNNER_URLS"] = json.dumps({model: runners[model].url for model in urls if model in MODELS})
     with serving(tmp_path_factory.mktemp("gateway") / "log", environment) as running:
         yield running

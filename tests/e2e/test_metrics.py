@@ -98,6 +98,9 @@ def test_the_provider_in_use_and_the_queue_are_gauges(http: httpx.Client) -> Non
         labels = {"model": model, "provider": "CPUExecutionProvider", "precision": precision}
         assert value(series, "ekiben_provider", **labels) == 1
     assert value(series, "ekiben_provider") == len(PICTURE_MODELS)
+    # Also of those that nobody has asked for yet.
+    queues = {dict(labels)["model"] for name, labels in series if name == "ekiben_queue_cost"}
+    assert queues == set(PICTURE_MODELS)
     assert value(series, "ekiben_queue_cost", model="efficientnet-lite0") == 0
     assert value(series, "ekiben_batch_size_count", model="efficientnet-lite0") >= 1
 

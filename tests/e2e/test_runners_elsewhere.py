@@ -113,6 +113,13 @@ def test_a_runner_reads_no_pickles(scattered: Server) -> None:
     assert not Trap.sprung
 
 
+def resident_bytes(server: Server) -> float:
+    """What the metrics say of the victim."""
+    lines = httpx.get(f"{server.url}/metrics", timeout=60).text.splitlines()
+    [line] = [each for each in lines if each.startswith(f'ekiben_resident_bytes{{process="{VICTIM}"}}')]
+    return float(line.split()[-1])
+
+
 class Trap:
     """Says so when it is unpickled, if that happens in this process; in another it would end that."""
 
@@ -148,3 +155,6 @@ def test_a_runner_that_is_killed_comes_back_by_itself(scattered: Server) -> None
             problem(response, 503)
     assert runner_process(scattered).pid != victim.pid
     assert ask(0).status_code == 200
+    # Its memory is that of the new process, and no more with that of the old one.
+    while resident_bytes(scattered) != pytest.approx(runner_process(scattered).memory_info().rss, rel=0.15):
+        assert time.monotonic() - since < 60

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import signal
 import subprocess
 import sys
 import time
@@ -12,9 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 from PIL import Image
 
+from services.__main__ import welcome
 from tests import photographs
 from tests.e2e.checks import ROUTE, base64_text, png, problem
 from tests.serving import ROOT, Server, clean_environment, free_port, serving
@@ -56,19 +60,19 @@ def start_and_fail(command: str, settings: dict[str, str]) -> str:
 
 
 @contextmanager
-def starting(log: Path) -> Iterator[str]:
+def starting(log: Path, host: str = "127.0.0.1") -> Iterator[str]:
     """Start `python -m services` and do not wait for it; the address that it will have."""
     port = free_port()
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*COMMANDS["python -m services"], "--host", "127.0.0.1", "--port", str(port)],
+            [*COMMANDS["python -m services"], "--host", host],
             cwd=ROOT,
-            env=clean_environment(EKIBEN_MODELS="efficientnet-lite0,efficientnet-lite2"),
+            env=clean_environment(EKIBEN_MODELS="efficientnet-lite0,efficientnet-lite2", PORT=str(port)),
             stdout=output,
             stderr=output,
         )
     try:
-        yield f"http://127.0.0.1:{port}"
+        yield f"http://{host}:{port}"
     finally:
         process.terminate()
         process.wait(30)
@@ -173,11 +177,50 @@ def test_the_welcome_says_how_to_use_it_and_tells_the_truth(tmp_path: Path) -> N
     picture = tmp_path / "photo.jpg"
     picture.write_bytes(photographs.encoded(photographs.rgb("chelsea"), "JPEG"))
     log = tmp_path / "log"
-    with starting(log):
+    with starting(log, "127.0.0.2") as url:  # where nobody answers on 127.0.0.1
         until = time.monotonic() + 60
         while not (found := re.search(r"curl .*", log.read_text())):
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.05)  # between two looks; what is waited for is the text
+        assert f"ready on {url}." in log.read_text()
         command = found[0].replace("photo.jpg", str(picture)).split()
         done = subprocess.run([*command, "-sS"], capture_output=True, check=True, timeout=60)
         assert b"cat" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [("0.0.0.0", "localhost:3000"), ("::", "localhost:3000"), ("10.0.0.7", "10.0.0.7:3000"), ("::1", "[::1]:3000")],
+)
+def test_the_welcome_names_an_address_that_can_be_reached(host: str, address: str) -> None:
+    assert f"ready on http://{address}." in welcome(host, 3000)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="Linux says which signals a process handles")
+def test_a_stop_is_heard_before_there_is_a_server(number: signal.Signals) -> None:
+    """The first process of a container ignores what it has no handler for; the others then wait for it in vain."""
+    process = subprocess.Popen(
+        [*COMMANDS["python -m services"], "--port", str(free_port())],
+        cwd=ROOT,
+        env=clean_environment(EKIBEN_MODELS="efficientnet-lite0"),
+    )
+    try:
+        until = time.monotonic() + 20
+        while not handles(process.pid, signal.SIGTERM):
+            assert time.monotonic() < until and process.poll() is None
+        assert not psutil.Process(process.pid).children()
+        process.send_signal(number)
+        assert process.wait(20) == 128 + number
+    finally:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            for each in (*(first := psutil.Process(process.pid)).children(recursive=True), first):
+                each.kill()
+        process.wait()
+
+
+def handles(pid: int, number: signal.Signals) -> bool:
+    """Whether a process has a handler of its own for a signal, as Linux tells it."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    [caught] = re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return bool(int(caught, 16) >> (number - 1) & 1)

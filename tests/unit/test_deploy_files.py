@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from grafana_foundation_sdk.cog import plugins
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
-from models import MODELS
+from models import MODELS, default_models
 from services.draining import EXIT_SECONDS
 from services.exports import find_export
 from services.settings import Settings
@@ -99,6 +100,13 @@ def test_panels_do_not_overlap() -> None:
         taken |= cells
 
 
+def test_probes_and_scrapes_are_in_no_panel() -> None:
+    asked = [each for several in expressions.panels().values() for each in several if "ekiben_request" in each]
+    assert len(asked) >= 4
+    for expression in asked:
+        assert expression.count("ekiben_request") == expression.count('route!~"/(metrics|livez|readyz|healthz)"')
+
+
 @pytest.mark.parametrize(("device", "build"), [("cpu", "onnxruntime"), ("cuda", "onnxruntime-gpu[cuda,cudnn]")])
 def test_an_image_has_one_build_of_onnx_runtime(device: str, build: str) -> None:
     lines = run("sh", DEPLOY / "image/requirements.sh", device, check=True).stdout.splitlines()
@@ -112,14 +120,36 @@ def test_there_is_no_image_for_another_device() -> None:
     assert run("sh", DEPLOY / "image/requirements.sh", "tpu").returncode == 2
 
 
-def test_an_image_says_which_version_it_is_and_more_options_reach_the_engine() -> None:
-    environment = clean_environment(ENGINE="echo", EKIBEN_MODELS="multistyle26", PYTHON=sys.executable)
+def test_an_image_says_which_version_it_is_and_more_options_reach_the_engine(tmp_path: Path) -> None:
+    exports = tmp_path / "exports"
+    environment = clean_environment(
+        ENGINE="echo", EKIBEN_MODELS="multistyle26", PYTHON=sys.executable, EXPORTS=str(exports), SOURCE="https://e.org"
+    )
     done = run(DEPLOY / "build", "cuda", "--pull", env=environment, check=True)
     command = done.stdout.splitlines()[-1]
     assert command.startswith("build --file deploy/Containerfile --build-arg DEVICE=cuda --tag ekiben:cuda ")
     assert f" --build-arg VERSION={VERSION} " in command
     assert run("git", "rev-parse", "HEAD").stdout.strip() in command
+    assert f" --build-arg CREATED={run('git', 'log', '-1', '--format=%cI').stdout.strip()} " in command
+    assert " --build-arg SOURCE=https://e.org " in command
+    assert f" --build-context exports={exports} " in command
+    assert [folder.name for folder in exports.iterdir()] == ["multistyle26"]
     assert command.endswith(" --pull .")
+    again = run(DEPLOY / "build", "cuda", env=environment)
+    assert again.returncode == 2 and "is there already" in again.stderr  # nothing that is somebody's is taken away
+
+
+def test_the_image_is_built_on_a_base_with_its_full_name() -> None:
+    """Podman knows no other registry for a short one, and the label of the base needs it."""
+    [base] = re.findall(r"^ARG BASE=(\S+)$", (DEPLOY / "Containerfile").read_text("utf-8"), re.MULTILINE)
+    assert base.startswith("docker.io/library/python:3.11-")
+
+
+def test_the_server_of_the_composition_has_bounds() -> None:
+    server = COMPOSE["services"]["ekiben"]
+    sessions = 2 * sum(len(model.protocol.graphs) for model in default_models())  # alone, and side by side
+    assert server["pids_limit"] > 2 * sessions * server["cpus"]
+    assert server["tmpfs"] == ["/tmp:size=256m"]
 
 
 def stage(store: Path, to: Path) -> subprocess.CompletedProcess[str]:

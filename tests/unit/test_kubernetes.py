@@ -21,6 +21,9 @@ VERSIONS = ("1.30", "1.37")
 """The oldest that the manifests are for (`preStop: sleep`), and the newest that there are schemas of."""
 
 RUNNERS = {f"runner-{model.id}": model for model in default_models()}
+IDLE_BYTES = {"whisper-tiny-en": 649_000_000, "efficientnet-lite0": 368_000_000}
+"""What a runner's container was measured to take, and what that of the others does."""
+WATCHERS = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
 SCATTERED = [name for name in OVERLAYS if name != "embedded"]
 
 
@@ -134,23 +137,87 @@ def test_only_gateways_reach_runners(name: str) -> None:
     labels = {deployment: template["metadata"]["labels"] for deployment, template in pods(resources).items()}
     runner, gateway = policies["runner"]["spec"], policies["gateway"]["spec"]
     assert selected(labels, runner["podSelector"]) == set(RUNNERS)
-    [entrance] = runner["ingress"]
+    [entrance] = runner["ingress"]  # not even Prometheus, which `components/queue-depth` lets in
     [source] = entrance["from"]
     assert selected(labels, source["podSelector"]) == {"gateway"}
     assert set(source) == {"podSelector"}  # of this namespace
     assert runner["policyTypes"] == ["Ingress", "Egress"] and "egress" not in runner
     assert selected(labels, gateway["podSelector"]) == {"gateway"}
-    _, to_runners = gateway["egress"]
+    to_names, to_runners = gateway["egress"]
     assert selected(labels, to_runners["to"][0]["podSelector"]) == set(RUNNERS)
+    # NodeLocal DNSCache is an address of the node's, and in no namespace.
+    assert to_names["to"] == [{"namespaceSelector": {}}, {"ipBlock": {"cidr": "169.254.20.10/32"}}]
+    assert {port["port"] for port in to_names["ports"]} == {53}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_metrics_are_for_the_namespace_that_watches_and_not_for_the_public(name: str) -> None:
+    resources = overlay(name)
+    template = pods(resources)["gateway"]
+    ports = {port["name"]: port["containerPort"] for port in template["spec"]["containers"][0]["ports"]}
+    environment = container(resources, "gateway").environment
+    assert environment["EKIBEN_METRICS_PORT"] == str(ports["metrics"])
+    assert environment["EKIBEN_METRICS_HOST"] == "0.0.0.0"
+    assert template["metadata"]["annotations"] == {
+        "prometheus.io/scrape": "true",
+        "prometheus.io/port": str(ports["metrics"]),
+    }
+    service = of_kind(resources, "Service")["gateway"]["spec"]
+    assert [port["targetPort"] for port in service["ports"]] == ["http"]
+    for_all, for_watchers = of_kind(resources, "NetworkPolicy")["gateway"]["spec"]["ingress"]
+    assert for_all == {"ports": [{"port": "http"}]}
+    assert for_watchers == {"from": [WATCHERS], "ports": [{"port": "metrics"}]}
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_pods_are_spread_and_sick_ones_hold_up_nothing(name: str) -> None:
+    resources = overlay(name)
+    templates = pods(resources)
+    labels = {deployment: template["metadata"]["labels"] for deployment, template in templates.items()}
+    for deployment, template in templates.items():
+        [spread] = template["spec"]["topologySpreadConstraints"]
+        assert selected(labels, spread["labelSelector"]) == {deployment}
+    for budget in of_kind(resources, "PodDisruptionBudget").values():
+        assert budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow"
+
+
+@pytest.mark.parametrize("name", SCATTERED)
+def test_a_runner_gets_the_memory_that_it_takes_when_nobody_asks(name: str) -> None:
+    resources = overlay(name)
+    for runner in RUNNERS:
+        declared = pods(resources)[runner]["spec"]["containers"][0]["resources"]
+        taken = IDLE_BYTES["whisper-tiny-en" if "whisper" in runner else "efficientnet-lite0"]
+        assert 1.2 * taken < in_bytes(declared["requests"]["memory"]) <= in_bytes(declared["limits"]["memory"])
+
+
+def test_a_runner_on_a_gpu_gets_half_of_its_bound_for_sure() -> None:
+    for runner in RUNNERS:
+        declared = pods(overlay("gpu"))[runner]["spec"]["containers"][0]["resources"]
+        assert (declared["requests"]["memory"], declared["limits"]["memory"]) == ("3Gi", "6Gi")
+
+
+def in_bytes(quantity: str) -> int:
+    return int(quantity[:-2]) * {"Mi": 1 << 20, "Gi": 1 << 30}[quantity[-2:]]
 
 
 def test_queues_scale_runners_by_what_a_request_costs(tmp_path: Path) -> None:
     cpu, component = (os.path.relpath(FOLDER / each, tmp_path) for each in ("overlays/cpu", "components/queue-depth"))
     (tmp_path / "kustomization.yaml").write_text(f"resources: [{cpu}]\ncomponents: [{component}]\n", "utf-8")
-    scalers = of_kind(render(tmp_path), "HorizontalPodAutoscaler")
+    resources = render(tmp_path)
+    scalers = of_kind(resources, "HorizontalPodAutoscaler")
     assert set(scalers) == {"gateway", *RUNNERS}
     for runner, model in RUNNERS.items():
         kubernetes_validate.validate(scalers[runner], VERSIONS[-1], strict=True)
         [metric] = scalers[runner]["spec"]["metrics"]
         assert metric["pods"]["metric"]["name"] == "ekiben_queue_cost"
         assert metric["pods"]["target"]["averageValue"] == str(8 * model.item_cost)
+        # Prometheus has to get at it.
+        template = pods(resources)[runner]
+        [port] = template["spec"]["containers"][0]["ports"]
+        assert template["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": str(port["containerPort"]),
+        }
+    policy = of_kind(resources, "NetworkPolicy")["runner"]
+    kubernetes_validate.validate(policy, VERSIONS[-1], strict=True)
+    assert policy["spec"]["ingress"][1] == {"from": [WATCHERS], "ports": [{"port": "runner"}]}
