@@ -9,13 +9,15 @@ import argparse
 import os
 import sys
 
-from services.__main__ import start
-from services.settings import PREFIX
+from services.__main__ import Signals, start
 
 LOOPBACK = "127.0.0.1"
 
 
 def main() -> int:
+    signals = Signals()  # before the import, which takes its time
+    from services.settings import PREFIX
+
     parser = argparse.ArgumentParser(prog="python -m services.runner", description=__doc__)
     parser.add_argument("model", metavar="MODEL", help="its id")
     parser.add_argument("--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})")
@@ -26,7 +28,7 @@ def main() -> int:
     for name in ("RUNNERS", "RUNNER_URLS", "GATEWAY_WORKERS"):
         os.environ.pop(PREFIX + name, None)
     ready = f"\n{options.model} is ready for gateways on http://{options.host}:{options.port}\n"
-    return start("services.lone_runner:Runner", options.host, options.port, ready)
+    return start("services.lone_runner:Runner", options.host, options.port, ready, signals)
 
 
 if __name__ == "__main__":
