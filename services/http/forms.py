@@ -96,8 +96,12 @@ def _check_parameters(parameters: Mapping[str, Any]) -> None:
     length = 0
     for name, value in parameters.items():
         length += len(name) + text_length(value)
-        if length > FORM_OVERHEAD_BYTES:
-            raise BudgetExceeded(f"{name[:100]}: parameters may have {FORM_OVERHEAD_BYTES:,} characters together")
+        _check_length(name, length)
+
+
+def _check_length(name: str, length: int) -> None:
+    if length > FORM_OVERHEAD_BYTES:
+        raise BudgetExceeded(f"{name[:100]}: parameters may have {FORM_OVERHEAD_BYTES:,} characters together")
 
 
 def text_length(value: Any) -> int:
@@ -323,8 +327,13 @@ def form_parts(header: str, body: bytes, limits: Limits) -> list[FormPart]:
 def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Parts:
     inputs = {each.name: each for each in task.inputs}
     parts = Parts({}, {})
+    length = 0
     for part in form_parts(header, body, limits):
-        if part.name.endswith("[]"):  # by convention, a list
+        is_list = part.name.endswith("[]")
+        if part.name not in inputs and (is_list or not part.is_file):
+            length += len(part.data)
+            _check_length(part.name, length)  # before it is decoded, which takes a while where it is no UTF-8
+        if is_list:  # by convention, a list
             parts.parameters.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
             continue
         if part.name in parts.media or part.name in parts.parameters:

@@ -204,6 +204,12 @@ def test_parameters_have_a_budget_of_their_own(form: str, shape: str, more: int)
         assert isinstance(result, Parts)
 
 
+def test_a_parameter_too_long_is_refused_before_it_is_decoded() -> None:
+    body = encode_form([("top_k", None, b"\xff" * (FORM_OVERHEAD_BYTES + 1)), *[("twice", None, b"1")] * 2], "b")
+    result = outcome("multipart/form-data; boundary=b", body, {}, LIMITS)
+    assert isinstance(result, BudgetExceeded) and result.detail.startswith("top_k")
+
+
 CONTENT_TYPES = (
     st.sampled_from(
         [

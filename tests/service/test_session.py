@@ -63,7 +63,9 @@ def session_of(body: str, folder: Path) -> Session:
     return Session(folder / graph.file, graph, device="cpu", threads=1)
 
 
-@pytest.mark.parametrize("body", ["y = Add(a, b)", "t = Transpose(b) y = MatMul(a, t)", "s = Shape(b) y = Reshape(a, s)"])
+@pytest.mark.parametrize(
+    "body", ["y = Add(a, b)", "t = Transpose(b) y = MatMul(a, t)", "s = Shape(b) y = Reshape(a, s)"]
+)
 def test_sizes_that_do_not_go_together_are_the_caller_s_error(tmp_path: Path, body: str) -> None:
     session = session_of(body, tmp_path)
     session.run({"a": np.ones((1, 3), np.float32), "b": np.ones((1, 3), np.float32)})
