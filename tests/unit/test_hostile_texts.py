@@ -9,12 +9,15 @@ from time import thread_time
 import pytest
 from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
 
+from models.limits import Limits
 from models.text.markup import runs
 from models.text.protection import mask, number_spans, numbers_kept, protected_spans, united, whole_spans
 from models.text.sentence_translation import row, translate
 from models.text.sentences import cut, parts
 from models.text.translators import CATALOGUE
 from models.text.vocabulary import SentencePieceVocabulary
+from services.http.forms import form_parts
+from services.http.negotiation import prefers
 
 FOUR_TIMES = 8
 """A linear function takes 4 times as long for 4 times as much, a quadratic one 16 times."""
@@ -104,6 +107,20 @@ def test_cutting(unit: str) -> None:
 @pytest.mark.parametrize("unit", ["1a", "1 ", "1\u0301", "€5"])
 def test_taking_words_whole(unit: str) -> None:
     check_growth(lambda text: whole_spans(text, number_spans(text)), ("", unit, ""), 500)
+
+
+@pytest.mark.parametrize("begin", ["", "a/b;q="])
+@pytest.mark.parametrize("unit", [",", ";", "*/*,", "a/b;q=.", ";q=0.", "0", " "])
+def test_what_a_client_accepts(begin: str, unit: str) -> None:
+    check_growth(lambda text: prefers(text, "text/event-stream", "*/*"), (begin, unit, ",text/event-stream"), 4_000)
+
+
+@pytest.mark.parametrize("unit", [";", '"', '; a="', "\\", "; name=", "*0="])
+def test_the_header_of_a_form(unit: str) -> None:
+    def parse(text: str) -> object:
+        return form_parts(text, b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n\r\n--b--\r\n', Limits())
+
+    check_growth(parse, ("multipart/form-data; boundary=b", f"; a{unit}", ""), 1_000)
 
 
 def test_names_for_many_spans() -> None:
