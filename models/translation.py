@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from models.errors import InvalidInput
 from models.media import TEXT
-from models.task import NEXT, Conversation, Input, Parameters, Partial, Request, Submit, Task
+from models.task import NEXT, PAUSE, Conversation, Input, Parameters, Partial, Request, Submit, Task
 from models.text import languages, markup, sentences
 from models.text.sentence_translation import Rows, row, translate
 from models.text.translators import CATALOGUE, Translator
@@ -20,6 +20,9 @@ from models.text.vocabulary import Vocabulary
 
 WINDOW = 128
 """Sentences of one request that are under way at a time: enough to fill batches, few enough to hold in memory."""
+
+AT_ONCE = 50
+"""Pieces after which others have the thread, where none of them has to be waited for: a text can be all line breaks."""
 
 Language = Annotated[str, Field(min_length=1, max_length=20, examples=["en", "pt-BR"])]
 
@@ -97,7 +100,9 @@ class Translation(Task[Translator, TranslationParameters]):
         whole: list[list[str]] = [[] for _ in texts]
         ahead: deque[_Part] = deque()  # in the order of the texts
         waiting: deque[_Part] = deque()  # for each item that was submitted, in that order
-        for part in _parts(texts, served, request.parameters):
+        translators = yield from _translators(texts, served, request.parameters)
+        pieces = 0  # since something was waited for
+        for part in _parts(texts, translators, request.parameters):
             ahead.append(part)
             if part.translator:
                 part.rows = translate(
@@ -106,7 +111,11 @@ class Translation(Task[Translator, TranslationParameters]):
                 yield from _advance(part, waiting, request.opened)
             while len(waiting) >= WINDOW:
                 yield from _take(waiting, request.opened)
+                pieces = 0
             yield from _hand_over(ahead, whole)
+            pieces += 1
+            if pieces % AT_ONCE == 0:
+                yield PAUSE
         while waiting:
             yield from _take(waiting, request.opened)
             yield from _hand_over(ahead, whole)
@@ -154,9 +163,22 @@ def _checked(text: str) -> str:
     return text
 
 
-def _parts(texts: Sequence[str], served: Sequence[Translator], parameters: TranslationParameters) -> Iterator[_Part]:
-    """The texts in pieces. Languages are found out for all of them first: a request fails early or not at all."""
-    translators = [find_translator(served, _checked(text), parameters) for text in texts]
+def _translators(
+    texts: Sequence[str], served: Sequence[Translator], parameters: TranslationParameters
+) -> Conversation[list[Translator | None]]:
+    """Each text's model, found out for all of them first: a request fails early or not at all."""
+    found = []
+    for number, text in enumerate(texts, 1):
+        found.append(find_translator(served, _checked(text), parameters))
+        if number % AT_ONCE == 0:
+            yield PAUSE
+    return found
+
+
+def _parts(
+    texts: Sequence[str], translators: Sequence[Translator | None], parameters: TranslationParameters
+) -> Iterator[_Part]:
+    """The texts in pieces."""
     for place, (text, translator) in enumerate(zip(texts, translators, strict=True)):
         if translator is None:
             yield _Part(place, text)
@@ -206,7 +228,11 @@ def _take(waiting: deque[_Part], opened: Mapping[str, Vocabulary]) -> Conversati
 
 def _hand_over(ahead: deque[_Part], whole: list[list[str]]) -> Conversation[None]:
     """Put what is done into the answer, in order."""
+    pieces = 0
     while ahead and ahead[0].rows is None:
         part = ahead.popleft()
         whole[part.input].append(part.text)
         yield Partial(Piece(part.input, part.text))
+        pieces += 1
+        if pieces % AT_ONCE == 0:
+            yield PAUSE

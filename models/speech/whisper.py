@@ -103,4 +103,6 @@ class Vocabulary:
         return str(self.tokenizer.decode(written))
 
     def ids(self, text: str) -> list[int]:
-        return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
+        """The tokens of a text; what only steers, as `<|startoftranscript|>`, is left out."""
+        ids = self.tokenizer.encode(text, add_special_tokens=False).ids
+        return [token for token in ids if token < self.generation.end]

@@ -46,6 +46,9 @@ REPEATED: Final = 0.4
 NOISE: Final = 0.5
 """The same at which unlikely words are not tried again: noise (0.86), a tone (0.51)."""
 
+PROMPT_CHARACTERS: Final = 4_000
+"""What is read of a caller's prompt, from its end: some 18 for each token that there is room for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class WhisperModel(SpeechModel):
@@ -158,9 +161,9 @@ def steer(generation: Generation, language: str, *, timestamps: bool) -> tuple[i
 
 def previous(words: Vocabulary, text: str) -> Sequence[int]:
     """A caller's prompt, as if it were the text before the recording; the end of it, where it is long."""
-    if not text.strip():
+    if not (end := text.rstrip()[-PROMPT_CHARACTERS:].lstrip()):
         return ()
-    return (words.generation.previous, *words.ids(f" {text.strip()}")[-(MAX_TOKENS - 1) :])
+    return (words.generation.previous, *words.ids(f" {end}")[-(MAX_TOKENS - 1) :])
 
 
 def likely(written: Written) -> bool:

@@ -11,16 +11,18 @@ FIRST_STAND_IN = 0xF0000
 STAND_INS = 0xFFFD
 """A plane of Unicode for private use."""
 
-# Nothing here looks past the next < (comments: the next comment), so however broken markup is it is read once.
+# Nothing here looks past the next < (comments: the next comment) or gives back what it took of a tag, so however
+# broken markup is it is read once.
 _MARKUP = re.compile(
     r"""
       <!--(?:(?!<!--).)*?-->
     | <[!?][^<>]*>
-    | </?([A-Za-z][^\s<>/]*)(?:[^<>"']|"[^<"]*"|'[^<']*')*>
+    | </?([A-Za-z][^\s<>/]*+)(?:[^<>"']|"[^<"]*"|'[^<']*')*+>
     """,
     re.VERBOSE | re.DOTALL,
 )
 _STAND_IN = re.compile("[\U000f0000-\U000ffffd]")
+_LONG_REFERENCE = re.compile("&#([0-9]{8,}+)")
 
 INLINE = re.compile(
     "a|abbr|b|bdi|bdo|cite|code|data|del|dfn|em|font|i|img|ins|kbd|label|mark|q|s|samp|small|span|strike|strong|sub|"
@@ -43,7 +45,7 @@ class Run:
         return "".join(self.pieces)
 
     def add(self, text: str) -> None:
-        self.pieces.append(_STAND_IN.sub("", html.unescape(text)))  # stand-ins that are not ours go
+        self.pieces.append(_STAND_IN.sub("", _unescaped(text)))  # stand-ins that are not ours go
 
     def stand_in(self, markup: str) -> None:
         character = chr(FIRST_STAND_IN + len(self.stand_ins))
@@ -74,6 +76,12 @@ def runs(document: str) -> Iterator[Run]:
         at = end
     run.add(document[at:])
     yield run
+
+
+def _unescaped(text: str) -> str:
+    """The text with characters for their references."""
+    # Python reads no number of more than 4,300 digits; the largest of a character has seven.
+    return html.unescape(_LONG_REFERENCE.sub(lambda found: f"&#{found[1].lstrip('0')[:8] or '0'}", text))
 
 
 def _end_of_verbatim(document: str, name: str, start: int) -> int:

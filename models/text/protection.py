@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 
 Span = tuple[int, int]
 
@@ -30,6 +32,7 @@ _PROTECTED = re.compile(
     re.VERBOSE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+_NUMBERED_PREFIX = re.compile("X[0-9]+Z")
 _JOINER = "\u200d"
 _EMOJI_PARTS = frozenset("\u200d\ufe0e\ufe0f\u20e3")
 _SWAPPED = str.maketrans(".,", ",.")
@@ -45,14 +48,21 @@ def number_spans(text: str) -> list[Span]:
 
 
 def whole_spans(text: str, places: Iterable[Span]) -> list[Span]:
-    """These places with what cannot be taken from them: the rest of the word, the number beside a symbol."""
-    spans = []
-    for begin, end in places:
-        while begin and _belongs(text[begin - 1], text[begin]):
+    """These places with what cannot be taken from them: the rest of the word, the number beside a symbol.
+
+    Of places in the same word only the first is taken whole; the others are in its span or touch it.
+    """
+    spans: list[Span] = []
+    last = 0
+    for begin, end in sorted(places):
+        if end <= last:
+            continue
+        while begin > last and _belongs(text[begin - 1], text[begin]):
             begin -= 1
         while end < len(text) and _belongs(text[end], text[end - 1]):
             end += 1
         spans.append((begin, end))
+        last = end
     return spans
 
 
@@ -75,13 +85,13 @@ def united(spans: Iterable[Span]) -> list[Span]:
 
 def numbers_kept(source: str, target: str) -> bool:
     """Whether both hold the same numbers; the comma and the point may have changed roles."""
-    left = _NUMBER.findall(target)
+    left = Counter(_NUMBER.findall(target))
     for number in _NUMBER.findall(source):
-        written = next((each for each in (number, number.translate(_SWAPPED)) if each in left), None)
+        written = next((each for each in (number, number.translate(_SWAPPED)) if left[each]), None)
         if written is None:
             return False
-        left.remove(written)
-    return not left
+        left[written] -= 1
+    return not left.total()
 
 
 @dataclass(frozen=True)
@@ -124,24 +134,24 @@ class Masked:
 
 def mask(text: str, spans: Sequence[Span]) -> Masked:
     """Put names in the place of spans, which are in order and apart; a space beside one that touches a word."""
-    prefix = next(letters for letters in _prefixes() if letters not in text)
+    prefix = _prefix(text)
     names: list[_Name] = []
-    masked = ""
+    masked: list[str] = []
     at = 0
+    ends_in_word = False
     for number, (begin, end) in enumerate(spans, 1):
-        masked += text[at:begin]
-        before = masked[-1:].isalnum()
-        after = text[end : end + 1].isalnum()
+        before = text[begin - 1].isalnum() if begin > at else ends_in_word
+        ends_in_word = not (after := text[end : end + 1].isalnum())  # a name ends in a digit
         names.append(_Name(text[begin:end], before, after))
-        masked += f"{' ' * before}{prefix}{number}{' ' * after}"
+        masked += [text[at:begin], f"{' ' * before}{prefix}{number}{' ' * after}"]
         at = end
-    return Masked(masked + text[at:], prefix, names)
+    return Masked("".join([*masked, text[at:]]), prefix, names)
 
 
-def _prefixes() -> Iterable[str]:
-    yield from "XZ"
-    yield from (a + b for a in "XZQ" for b in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")
-    number = 0
-    while True:
-        yield f"X{number}Z"
-        number += 1
+def _prefix(text: str) -> str:
+    """Letters that a text does not hold, for names."""
+    for letters in ("X", "Z", *(a + b for a in "XZQ" for b in "ABCDEFGHIJKLMNOPQRSTUVWXYZ")):
+        if letters not in text:
+            return letters
+    taken = set(_NUMBERED_PREFIX.findall(text))
+    return next(letters for letters in map("X{}Z".format, count()) if letters not in taken)

@@ -147,6 +147,9 @@ def _has_words(text: str) -> bool:
 
 def _blanked(text: str, spans: Sequence[Span]) -> str:
     """The text with spaces in the place of spans."""
-    for begin, end in spans:
-        text = text[:begin] + " " * (end - begin) + text[end:]
-    return text
+    pieces = []
+    at = 0
+    for begin, end in united(spans):
+        pieces += [text[at:begin], " " * (end - begin)]
+        at = end
+    return "".join([*pieces, text[at:]])

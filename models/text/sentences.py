@@ -10,6 +10,9 @@ import sentencex
 
 _BREAKS = re.compile(r"([\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+)")
 
+MOST_CHARACTERS = 5_000
+"""What the segmenter is given at once: for quotation marks that have no end it takes time with the square of it."""
+
 _CLAUSE_ENDS = re.compile(r"(?<=[;:,.!?…)\]—–])\s+")
 _SPACES = re.compile(r"\s+")
 
@@ -25,12 +28,33 @@ class Part:
 def parts(text: str, language: str, *, breaks: bool = True) -> Iterator[Part]:
     """The text in pieces: joined again they are the text. With `breaks` a line break or a tab ends a sentence."""
     for piece in _BREAKS.split(text) if breaks else [text]:
-        for sentence in sentencex.segment(language, piece) if piece.strip() else [piece]:
+        for sentence in _sentences(piece, language):
             middle = sentence.strip()
             before, _, after = sentence.partition(middle) if middle else (sentence, "", "")
             for part in (Part(before, False), Part(middle, True), Part(after, False)):
                 if part.text:
                     yield part
+
+
+def _sentences(text: str, language: str) -> Iterator[str]:
+    """The text in sentences, with the space between them; one that goes on and on is cut between words."""
+    at = 0
+    while len(text) - at > MOST_CHARACTERS:
+        *whole, last = _segment(text[at : at + MOST_CHARACTERS], language)
+        yield from whole
+        at += sum(map(len, whole))
+        if len(last) > MOST_CHARACTERS // 2:
+            spaces = [match.end() for match in _SPACES.finditer(last)]
+            # What has no space at all is one word, however long: half of it would be another.
+            gap = None if spaces else _SPACES.search(text, at + len(last))
+            end = at + spaces[-1] if spaces else gap.end() if gap else len(text)
+            yield text[at:end]
+            at = end
+    yield from _segment(text[at:], language)
+
+
+def _segment(text: str, language: str) -> list[str]:
+    return list(sentencex.segment(language, text)) if text.strip() else [text]
 
 
 def cut(text: str, fits: Callable[[str], bool]) -> list[str]:

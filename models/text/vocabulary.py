@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
@@ -95,9 +96,6 @@ def _plain_characters(is_unknown: Callable[[str], bool]) -> dict[int, str]:
 
 def _places(text: str, places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     """Places in bytes as places in characters. One character can become several pieces, some of no length."""
-    data = text.encode()
-    spans = []
-    for begin, end in places:
-        start = len(data[:begin].decode())
-        spans.append((start, max(start + 1, len(data[:end].decode()))))
-    return spans
+    characters = array("I", (place for place, character in enumerate(text) for _ in character.encode()))
+    characters.append(len(text))
+    return [(characters[begin], max(characters[begin] + 1, characters[end])) for begin, end in places]

@@ -25,6 +25,9 @@ GENERIC_TYPES = ("", "application/octet-stream", "binary/octet-stream", "applica
 FORM_OVERHEAD_BYTES = 1_000_000
 """What parameters and framing may add to the media in a form or a JSON body."""
 
+MOST_TEXTS = 10_000
+"""Texts of one request: each has a language that may have to be found out, and a translation of its own."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -84,7 +87,28 @@ def parse(task: AnyTask, header: str | None, body: bytes, query: Mapping[str, st
             raise BudgetExceeded(
                 f"{each.name}: {len(data):,} bytes are more than the {each.kind.max_bytes(limits):,} that are accepted"
             )
+    _check_parameters(parts.parameters)
     return Parts(parts.media, {**query, **parts.parameters}, parts.texts)
+
+
+def _check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raises `BudgetExceeded`: a medium's budget in bytes is none for what goes through tokenizers and validators."""
+    length = 0
+    for name, value in parameters.items():
+        length += len(name) + text_length(value)
+        _check_length(name, length)
+
+
+def _check_length(name: str, length: int) -> None:
+    if length > FORM_OVERHEAD_BYTES:
+        raise BudgetExceeded(f"{name[:100]}: parameters may have {FORM_OVERHEAD_BYTES:,} characters together")
+
+
+def text_length(value: Any) -> int:
+    """The characters of all the text in a parameter's value, lists and objects among them."""
+    if isinstance(value, dict):
+        return sum(map(text_length, (*value, *value.values())))
+    return sum(map(text_length, value)) if isinstance(value, list) else len(value) if isinstance(value, str) else 1
 
 
 def _add(parts: Parts, expected: Input, declared: str, data: bytes) -> None:
@@ -106,11 +130,13 @@ def _check_texts(expected: Input, parts: Parts, limits: Limits) -> None:
         if expected.required:
             raise InvalidInput.of(expected.name, "is missing")
     else:
-        check_characters(expected.name, texts, limits)
+        check_texts(expected.name, texts, limits)
 
 
-def check_characters(field: str, texts: Sequence[str], limits: Limits) -> None:
-    """Raises `BudgetExceeded` for texts that together are longer than a request's may be."""
+def check_texts(field: str, texts: Sequence[str], limits: Limits) -> None:
+    """Raises `BudgetExceeded` for more texts, or longer ones together, than a request may have."""
+    if len(texts) > MOST_TEXTS:
+        raise BudgetExceeded(f"{field}: {len(texts):,} texts are more than the {MOST_TEXTS:,} that are accepted")
     if (length := sum(map(len, texts))) > limits.text_characters:
         raise BudgetExceeded(
             f"{field}: {length:,} characters are more than the {limits.text_characters:,} that are accepted"
@@ -301,8 +327,13 @@ def form_parts(header: str, body: bytes, limits: Limits) -> list[FormPart]:
 def _parse_form(task: AnyTask, header: str, body: bytes, limits: Limits) -> Parts:
     inputs = {each.name: each for each in task.inputs}
     parts = Parts({}, {})
+    length = 0
     for part in form_parts(header, body, limits):
-        if part.name.endswith("[]"):  # by convention, a list
+        is_list = part.name.endswith("[]")
+        if part.name not in inputs and (is_list or not part.is_file):
+            length += len(part.data)
+            _check_length(part.name, length)  # before it is decoded, which takes a while where it is no UTF-8
+        if is_list:  # by convention, a list
             parts.parameters.setdefault(part.name, []).append(part.data.decode("utf-8", "replace"))
             continue
         if part.name in parts.media or part.name in parts.parameters:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -17,6 +18,7 @@ from models.limits import Limits
 from models.media import TEXT
 from models.task import Request
 from models.text import languages
+from models.text.languages import Detected
 from models.text.translators import Translator
 from models.translation import Translation, TranslationParameters, languages_of
 from services.edge import Record
@@ -24,6 +26,7 @@ from services.engine import Engine
 from services.http import bodies, forms
 from services.http.problems import invalid_fields
 from services.routes.sentence_errors import Handler, in_the_dialects_words
+from services.routes.tasks import for_texts
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
@@ -120,8 +123,8 @@ class LibreTranslate:
         deadline = asyncio.get_running_loop().time() + deadline_seconds(self._task, http)
         with self._memory.share() as share:
             fields = await self._fields(http, deadline, share)
-            [text, *_] = _texts(fields)
-            return JSONResponse([self._detected(text).model_dump()])
+            [detected] = await self._detected(_texts(fields)[:1])
+            return JSONResponse([self._told(detected)])
 
     async def translate(self, http: HttpRequest) -> Response:
         try:
@@ -137,36 +140,39 @@ class LibreTranslate:
         with self._memory.share() as share:
             fields = await self._fields(http, deadline, share)
             texts, source = _texts(fields), _field(fields, "source")
+            detected = await self._detected(texts) if source == AUTO else []
             request = Request(
                 {},
                 _parameters(
-                    src_lang=None if source == AUTO else source,
+                    src_lang=_common(detected) if source == AUTO else source,
                     tgt_lang=_field(fields, "target"),
                     format=fields.get("format") or "text",
                 ),
                 self._engine.settings.limits,
                 texts={"inputs": texts},
             )
-            model = self._task.choose(self._served, request)
+            model = await for_texts(len(texts), self._task.choose, self._served, request)
             record.provider, record.model = self._engine.runner(model).provider, model.id
             async with cancelled_when_client_goes(http):
                 answers = await self._engine.answer(
                     self._task, model, request, deadline=deadline, timings=record.timings
                 )
         translated = [each.translation_text for each in answers]
-        detected = [self._detected(text).model_dump() for text in texts] if source == AUTO else []
         several = isinstance(fields["q"], list)
         document: dict[str, Any] = {"translatedText": translated if several else translated[0]}
-        if detected:
-            document["detectedLanguage"] = detected if several else detected[0]
+        if told := [self._told(each) for each in detected]:
+            document["detectedLanguage"] = told if several else told[0]
         return JSONResponse(document)
 
-    def _detected(self, text: str) -> Detection:
+    async def _detected(self, texts: Sequence[str]) -> list[Detected]:
         known = languages_of(self._served)
         if not known:
             raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
-        found = languages.detect(text, known)
-        return Detection(confidence=round(100 * found.confidence, 1), language=found.language or known[0])
+        return await for_texts(len(texts), lambda: [languages.detect(text, known) for text in texts])
+
+    def _told(self, found: Detected) -> dict[str, Any]:
+        language = found.language or languages_of(self._served)[0]
+        return Detection(confidence=round(100 * found.confidence, 1), language=language).model_dump()
 
     async def _fields(self, http: HttpRequest, deadline: float, share: bodies.Share) -> dict[str, Any]:
         """The fields of a request, in the query, JSON or a form; `q` may be a list."""
@@ -183,7 +189,7 @@ class LibreTranslate:
         if admit:
             admit(fields.get("api_key"))
         fields = {**_collected(http.query_params.multi_items()), **fields}
-        forms.check_characters("q", _texts(fields), limits)
+        forms.check_texts("q", _texts(fields), limits)
         return fields
 
 
@@ -228,6 +234,12 @@ def _field(fields: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidInput.of(name, "is missing" if not value else "is not a text")
     return value
+
+
+def _common(detected: Sequence[Detected]) -> str | None:
+    """The one language of all texts, which the task then need not find out again; None where there are several."""
+    found = {each.language for each in detected}
+    return found.pop() if len(found) == 1 else None
 
 
 def _renamed(error: InvalidInput) -> InvalidInput:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from fastapi import FastAPI
 from pydantic import TypeAdapter, ValidationError
@@ -29,6 +29,12 @@ from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 JSON = "application/json"
 
+FEW_TEXTS = 10
+"""The languages of so many are found out in a millisecond or two."""
+
+A = ParamSpec("A")
+T = TypeVar("T")
+
 
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[str, TaskRoute]:
     """Add a route for every task; by path, what answers a POST there."""
@@ -44,6 +50,13 @@ def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[
             **task_documentation(task),
         )
     return routes
+
+
+async def for_texts(count: int, function: Callable[A, T], *arguments: A.args, **named: A.kwargs) -> T:
+    """Call a function that may find out the languages of so many texts: of many in a thread, else at once."""
+    if count > FEW_TEXTS:
+        return await asyncio.to_thread(function, *arguments, **named)
+    return function(*arguments, **named)
 
 
 class TaskRoute:
@@ -77,9 +90,12 @@ class TaskRoute:
         with ExitStack() as held:
             parts = await self._read(http, deadline, held.enter_context(self._memory.share()))
             record.model = record.provider = ""  # the parameters may say otherwise, or be wrong
-            request = self._request(parts, media_type)
+            size = forms.text_length(parts.parameters)
+            request = await bodies.in_thread(size, self._request, parts, media_type)
             candidates = self._engine.candidates(self._task, request.parameters.model)
-            model = candidates[0] if request.parameters.model else self._task.choose(candidates, request)
+            texts = sum(map(len, request.texts.values()))
+            named = request.parameters.model is not None
+            model = candidates[0] if named else await for_texts(texts, self._task.choose, candidates, request)
             self._note(model, record)
             answering = partial(
                 self._engine.answer, self._task, model, request, deadline=deadline, timings=record.timings

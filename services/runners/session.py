@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 
 import onnxruntime
-from onnxruntime.capi.onnxruntime_pybind11_state import InvalidArgument
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail, InvalidArgument
 
 from models.model import Graph
 from models.task import Array
@@ -25,6 +25,11 @@ CPU = "CPUExecutionProvider"
 # Measured advice for CUDA: EXHAUSTIVE search costs up to 1.3 s for each new shape, and the default arena
 # doubles whenever it grows.
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "arena_extend_strategy": "kSameAsRequested"}
+
+
+MISFITS = ("Broadcast", "dimension mismatch", "cannot be reshaped")
+"""What ONNX Runtime says of sizes that do not go together where it finds out in the middle of a run; of failures that
+nobody's input is to blame for it says `Fail` too."""
 
 
 class DeviceUnavailable(RuntimeError):
@@ -116,7 +121,9 @@ class Session:
             options.add_run_config_entry("memory.enable_memory_arena_shrinkage", arenas)
         try:
             outputs: Sequence[Array] = self._session.run(self._outputs, inputs, options)
-        except InvalidArgument as error:
+        except (InvalidArgument, Fail) as error:
+            if isinstance(error, Fail) and not any(words in str(error) for words in MISFITS):
+                raise
             raise UnsuitableTensors(str(error)) from None
         return outputs
 

@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 from starlette.types import Message
 
-from models import TASKS
+from models import TASKS, AnyTask
 from models.errors import BudgetExceeded, DeadlineExceeded, EkibenError, InvalidInput, MalformedBody, Overloaded
 from models.limits import Limits
 from models.media import PICTURE
 from services.http.bodies import BodyMemory, ClientGone, Share, read_body
-from services.http.forms import Parts, body_budget, check_json_shape, given_once, media_type, parse
+from services.http.forms import FORM_OVERHEAD_BYTES, Parts, body_budget, check_json_shape, given_once, media_type, parse
 
 
 def plenty() -> Share:
@@ -180,6 +180,36 @@ def test_a_json_envelope_comes_back_as_it_was(
     assert parts == Parts({"image": picture}, {**query, **parameters})
 
 
+@pytest.mark.parametrize(
+    ("form", "shape"),
+    [("json", "text"), ("json", "list"), ("json", "object"), ("json", "names"), ("form", "text"), ("form", "list")],
+)
+@pytest.mark.parametrize("more", [0, 1])
+def test_parameters_have_a_budget_of_their_own(form: str, shape: str, more: int) -> None:
+    """However much room a medium has: a recording's is 100 MB."""
+    length = FORM_OVERHEAD_BYTES - len("abc[]") + more
+    half, rest = "x" * (length // 2), "x" * (length - length // 2)
+    value: Any = {"list": [half, rest], "object": {half: rest}}.get(shape, half + rest)
+    fields = {"x" * FORM_OVERHEAD_BYTES: "x" * more} if shape == "names" else {"abc[]": value}
+    if form == "json":
+        header, body = "application/json", json.dumps({"inputs": "AAAA", "parameters": fields}).encode()
+    else:
+        values = value if isinstance(value, list) else [value]
+        parts = [("abc[]", None, each.encode()) for each in values]
+        header, body = "multipart/form-data; boundary=b", encode_form([*parts, ("audio", "a", b"x")], "b")
+    result = outcome(header, body, {}, LIMITS, task=TASKS["speech-recognition"])
+    if more:
+        assert isinstance(result, BudgetExceeded) and result.detail.startswith(next(iter(fields))[:100])
+    else:
+        assert isinstance(result, Parts)
+
+
+def test_a_parameter_too_long_is_refused_before_it_is_decoded() -> None:
+    body = encode_form([("top_k", None, b"\xff" * (FORM_OVERHEAD_BYTES + 1)), *[("twice", None, b"1")] * 2], "b")
+    result = outcome("multipart/form-data; boundary=b", body, {}, LIMITS)
+    assert isinstance(result, BudgetExceeded) and result.detail.startswith("top_k")
+
+
 CONTENT_TYPES = (
     st.sampled_from(
         [
@@ -226,9 +256,11 @@ PIECES = st.sampled_from(
 BODIES = st.binary() | st.lists(PIECES | st.binary(max_size=5), max_size=20).map(b"".join)
 
 
-def outcome(content_type: str | None, body: bytes, query: dict[str, str], limits: Limits) -> Parts | EkibenError:
+def outcome(
+    content_type: str | None, body: bytes, query: dict[str, str], limits: Limits, *, task: AnyTask = TASK
+) -> Parts | EkibenError:
     try:
-        return parse(TASK, content_type, body, query, limits)
+        return parse(task, content_type, body, query, limits)
     except EkibenError as refusal:
         return refusal
 

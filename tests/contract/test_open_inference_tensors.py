@@ -283,6 +283,15 @@ def test_any_shapes_of_any_graph_fit_or_are_refused(name: str, data: st.DataObje
         assert 1 <= shapes[tensor.name][tensor.batch_axis] <= named.model.max_batch
 
 
+def decoder_shapes(name: str, **sizes: int) -> dict[str, tuple[int, ...]]:
+    """A step's inputs, with these sizes along axes: 1 where nothing else is said, and nothing is remembered yet."""
+    sizes = {"past": 0, **sizes}
+    return {
+        tensor.name: tuple(sizes.get(axis, 1) if isinstance(axis, str) else axis for axis in tensor.axes)
+        for tensor in GRAPHS[name].graph.inputs
+    }
+
+
 REFUSED_SHAPES: dict[str, tuple[str, dict[str, tuple[int, ...]], type[EkibenError]]] = {
     "an axis too few": ("efficientnet-lite0", {"image": (224, 224, 3)}, InvalidInput),
     "another fixed size": ("efficientnet-lite0", {"image": (1, 224, 225, 3)}, InvalidInput),
@@ -293,6 +302,20 @@ REFUSED_SHAPES: dict[str, tuple[str, dict[str, tuple[int, ...]], type[EkibenErro
     "too large": ("centerface", {"image": (1, 32, 1_000_000, 3)}, BudgetExceeded),
     "two batches": ("multistyle26", {"image": (2, 8, 8, 3), "style": (3, 26)}, InvalidInput),
     "too many tokens": ("bergamot-tiny-en-pt.encoder", {"ids": (1, 10_000), "mask": (1, 10_000)}, BudgetExceeded),
+    "too many rows of many tokens": (
+        "bergamot-tiny-en-pt.encoder",
+        {"ids": (48, 51), "mask": (48, 51)},
+        BudgetExceeded,
+    ),
+    "four minutes": (
+        "moonshine-tiny-en.encoder",
+        {"input_values": (3, 2_400_000), "attention_mask": (3, 2_400_000)},
+        BudgetExceeded,
+    ),
+    "no token": ("whisper-tiny-en.decoder", decoder_shapes("whisper-tiny-en.decoder", step=0), InvalidInput),
+    "no step": ("moonshine-tiny-en.decoder", decoder_shapes("moonshine-tiny-en.decoder", step=0), InvalidInput),
+    "no frames": ("moonshine-tiny-en.decoder", decoder_shapes("moonshine-tiny-en.decoder", frames=0), InvalidInput),
+    "nothing to translate": ("opus-mt-en-de.decoder", decoder_shapes("opus-mt-en-de.decoder", source=0), InvalidInput),
     "outputs too large": ("whisper-tiny-en.encoder", {"features": (8, 80, 3_000)}, BudgetExceeded),
 }
 
@@ -304,11 +327,32 @@ def test_shapes_that_do_not_fit_are_refused(case: str) -> None:
         check_shapes(GRAPHS[name], shapes, LIMITS)
 
 
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("bergamot-tiny-en-pt.encoder", {"batch": 48, "source": 50}),
+        ("bergamot-tiny-en-pt.decoder", {"source": 128}),
+        ("opus-mt-en-de.encoder", {"batch": 2, "source": 128}),
+        ("opus-mt-en-de.decoder", {"source": 100, "past": 199}),
+        ("whisper-tiny-en.decoder", {"batch": 5, "past": 447}),
+        ("moonshine-tiny-en.encoder", {"samples": 30 * 16_000}),
+        ("moonshine-tiny-en.decoder", {"samples": 400_000, "frames": 1_041, "past": 150}),
+        ("moonshine-tiny-en.decoder", {"samples": 16_000, "frames": 40}),
+    ],
+)
+def test_shapes_that_a_model_s_own_use_has_fit(name: str, sizes: dict[str, int]) -> None:
+    check_shapes(GRAPHS[name], decoder_shapes(name, **sizes), LIMITS)
+
+
 @pytest.mark.parametrize("name", GRAPHS)
 @given(as_text=st.booleans(), data=st.data())
 def test_whatever_fits_a_graph_fits_its_budget(name: str, as_text: bool, data: st.DataObject) -> None:
     named = GRAPHS[name]
-    sizes = {axis: data.draw(st.integers(1, 100)) for tensor in named.graph.inputs for axis in tensor.varying}
+    sizes = {
+        axis: data.draw(st.integers(1, 100) | st.integers(1, 2**21))
+        for tensor in named.graph.inputs
+        for axis in tensor.varying
+    }
     sizes = {axis: size * named.graph.multiples.get(axis, 1) for axis, size in sizes.items()}
     sizes["batch"] = data.draw(st.integers(1, named.model.max_batch))
     shapes = {

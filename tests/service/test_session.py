@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import onnx.parser
 import psutil
 import pytest
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
 from models.model import Graph, Tensor
 from services.runners.session import (
@@ -16,6 +18,7 @@ from services.runners.session import (
     CUDA_OPTIONS,
     DeviceUnavailable,
     Session,
+    UnsuitableTensors,
     _cgroup_quota,
     _driver_present,
     _providers,
@@ -49,6 +52,31 @@ def test_a_session_names_the_provider_that_it_has(path: Path) -> None:
     assert session.provider == CPU
     [doubled] = session.run({"numbers": np.ones((2, 3), np.float32)})
     assert (doubled == 2).all()
+
+
+def session_of(body: str, folder: Path) -> Session:
+    """A graph of two inputs, whose lengths are declared to be independent."""
+    text = f"{tiny.HEADER}\ngraph (float[batch, n] a, float[batch, m] b) => (float[batch, k] y) {{ {body} }}"
+    onnx.save_model(onnx.parser.parse_model(text), folder / "graph.onnx")
+    inputs = Tensor("a", "float32", ("batch", "n")), Tensor("b", "float32", ("batch", "m"))
+    graph = Graph("graph", inputs, (Tensor("y", "float32", ("batch", "k")),))
+    return Session(folder / graph.file, graph, device="cpu", threads=1)
+
+
+@pytest.mark.parametrize(
+    "body", ["y = Add(a, b)", "t = Transpose(b) y = MatMul(a, t)", "s = Shape(b) y = Reshape(a, s)"]
+)
+def test_sizes_that_do_not_go_together_are_the_caller_s_error(tmp_path: Path, body: str) -> None:
+    session = session_of(body, tmp_path)
+    session.run({"a": np.ones((1, 3), np.float32), "b": np.ones((1, 3), np.float32)})
+    with pytest.raises(UnsuitableTensors):
+        session.run({"a": np.ones((1, 3), np.float32), "b": np.ones((1, 2), np.float32)})
+
+
+def test_other_failures_are_not(tmp_path: Path) -> None:
+    session = session_of("axes = Constant<value_ints=[0]>() s = Squeeze(a, axes) y = Add(s, b)", tmp_path)
+    with pytest.raises(Fail, match="Squeeze"):
+        session.run({"a": np.ones((2, 3), np.float32), "b": np.ones((2, 3), np.float32)})
 
 
 @pytest.mark.skipif(_driver_present(), reason="there is a GPU here")

@@ -92,6 +92,12 @@ def test_stand_ins_of_the_document_itself_are_dropped() -> None:
     assert prose("a\U000f0000b") == ["ab"]
 
 
+@pytest.mark.parametrize("digits", [8, 5_000, 500_000])
+def test_references_of_many_digits_are_read(digits: int) -> None:
+    # Python's own int() refuses more than 4,300.
+    assert prose(f"a&#{'0' * digits}65;b&#{'1' * digits};c&#{'0' * digits};d") == ["aAb\ufffdc\ufffdd"]
+
+
 def test_edges_are_tags_and_spaces() -> None:
     [text] = prose("<b><i>Hello</i> there</b> ")
     before, middle, after = without_edges(text)

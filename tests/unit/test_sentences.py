@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text.sentences import cut, parts
+from models.text.sentences import MOST_CHARACTERS, cut, parts
 
 TROUBLE = st.sampled_from(
     [" ", "\n", "\r\n", "\t", ". ", "! ", "? ", "Mr. ", "e.g. ", '"', "…", "\u2028", "\0", "A", "é", "😀"]
@@ -42,6 +42,26 @@ def test_the_pieces_joined_are_the_text(text: str, language: str, breaks: bool) 
 )
 def test_sentences_end_where_they_end(language: str, text: str, expected: int) -> None:
     assert sum(piece.is_sentence for piece in parts(text, language)) == expected
+
+
+def test_a_long_paragraph_is_taken_apart_as_a_short_one_is() -> None:
+    sentences = ["Mr. Smith said “well. Well?” and left.", "He paid $3.5 million (e.g. in coins).", "No!"] * 400
+    text = " ".join(sentences)
+    assert len(text) > 5 * MOST_CHARACTERS
+    assert [piece.text for piece in parts(text, "en") if piece.is_sentence] == sentences
+
+
+@pytest.mark.parametrize("begin", ["", "A sentence. ", "word " * 700, "“"])
+def test_a_word_stays_whole_however_long_it_is(begin: str) -> None:
+    word = "x" * (MOST_CHARACTERS + 50)
+    pieces = [piece.text for piece in parts(f"{begin}{word} and more", "en") if piece.is_sentence]
+    assert any(word in piece for piece in pieces)
+
+
+def test_a_sentence_without_an_end_is_cut_between_words() -> None:
+    pieces = [piece.text for piece in parts("word " * 4_000, "en") if piece.is_sentence]
+    assert max(map(len, pieces)) <= MOST_CHARACTERS
+    assert {word for piece in pieces for word in piece.split()} == {"word"}
 
 
 @given(st.text(st.sampled_from("ab ,.;"), max_size=200), st.integers(1, 30))

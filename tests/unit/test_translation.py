@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import InvalidInput
-from models.task import NEXT, Partial, Request, Submit
+from models.task import NEXT, PAUSE, Partial, Request, Submit
 from models.text.translators import CATALOGUE
-from models.translation import WINDOW, Piece, Translation, TranslationParameters, find_translator
+from models.translation import AT_ONCE, WINDOW, Piece, Translation, TranslationParameters, find_translator
 
 TASK = Translation()
 EN_PT, PT_EN = CATALOGUE[:2]
@@ -52,6 +52,9 @@ class Answered:
         self.models: list[str] = []
         self.pieces: list[Piece] = []
         self.most_waiting = 0
+        self.most_pieces = 0
+        """Of those between two waits or pauses."""
+        pieces = 0
         conversation = TASK.converse(EN_PT, request_of(texts, **parameters))
         waiting: list[str] = []
         reply: Any = None
@@ -71,7 +74,12 @@ class Answered:
                 self.most_waiting = max(self.most_waiting, len(waiting))
             elif isinstance(action, Partial):
                 self.pieces.append(action.value)
+                pieces += 1
+                self.most_pieces = max(self.most_pieces, pieces)
+            elif action is PAUSE:
+                pieces = 0
             else:
+                pieces = 0
                 assert action is NEXT
                 reply = [ord(character) for character in waiting.pop(0)]
 
@@ -100,6 +108,26 @@ def test_a_long_document_is_under_way_a_window_at_a_time() -> None:
     answered = Answered(["One sentence here.\n" * 1000], src_lang="en")
     assert len(answered.models) == 1000
     assert answered.most_waiting == WINDOW
+
+
+@pytest.mark.parametrize(
+    ("text", "format"),
+    [
+        ("1\n" * 1_000, "text"),
+        ("a b" + "\n1" * 1_000, "text"),
+        ("a\n" * 2 * WINDOW + "1\n" * 1_000, "text"),
+        ("<p>1" * 1_000, "html"),
+    ],
+)
+def test_others_have_the_thread_between_pieces_that_wait_for_nothing(text: str, format: str) -> None:
+    answered = Answered([text], src_lang="en", format=format)
+    assert len(answered.pieces) > 1_000
+    assert answered.most_pieces <= 2 * AT_ONCE
+
+
+def test_others_have_the_thread_while_languages_are_found_out() -> None:
+    conversation = TASK.converse(EN_PT, request_of(["O gato está dormindo no sofá."] * 20 * AT_ONCE, tgt_lang="pt"))
+    assert [next(conversation) for _ in range(20)] == [PAUSE] * 20
 
 
 def test_html_keeps_its_tags() -> None:

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from models import MODELS
 from models.errors import BudgetExceeded, InvalidInput, UnknownModel
 from models.limits import Limits
-from models.model import BATCH, Graph, Model, OneShot, Tensor
+from models.model import BATCH, Graph, Model, OneShot, Stepwise, Tensor
 from models.task import Array, Conversation, Item, run
 
 VERSION: Final = "1"
@@ -39,7 +39,9 @@ DATATYPES: Final = {
 """The protocol's names of NumPy's types."""
 
 LARGEST: Final = 6
-"""How many times a model's usual item one item may be; memory for a run grows with it."""
+"""How many times a one-shot model's usual item one item may be; memory for a run grows with it. What a stepwise model
+attends to takes memory with the square of its length: there all rows together may take what a full batch of usual
+items does."""
 
 BYTE_CHARACTERS: Final = 8
 NUMBER_CHARACTERS: Final = 28
@@ -144,7 +146,8 @@ def body_budget(named: NamedGraph, limits: Limits) -> int:
     binary = text = 0
     for tensor in named.graph.inputs:
         row = math.prod(axis for axis in tensor.axes if isinstance(axis, int))
-        elements = named.model.max_batch * row * (LARGEST * named.model.item_cost if tensor.varying else 1)
+        usual = named.model.item_cost if isinstance(named.model.protocol, Stepwise) else LARGEST * named.model.item_cost
+        elements = named.model.max_batch * row * (usual if tensor.varying else 1)
         itemsize = np.dtype(tensor.dtype).itemsize
         binary += elements * itemsize
         text += min(elements, limits.tensor_values) * (BYTE_CHARACTERS if itemsize == 1 else NUMBER_CHARACTERS)
@@ -168,14 +171,13 @@ def check_shapes(named: NamedGraph, shapes: Mapping[str, tuple[int, ...]], limit
     batch = sizes.pop(BATCH)
     if not 1 <= batch <= named.model.max_batch:
         raise InvalidInput.of(BATCH, f"is {batch}; {named.name} takes from 1 to {named.model.max_batch}")
+    growing = _growing(named)
     for axis, size in sizes.items():
         multiple = named.graph.multiples.get(axis, 1)
-        # What a stepwise model remembers begins with nothing.
-        least = multiple if isinstance(named.model.protocol, OneShot) else 0
+        least = 0 if axis in growing else multiple
         if size % multiple or size < least:
             raise InvalidInput.of(axis, f"is {size}; a multiple of {multiple} is meant, {least} at least")
-    if sizes and _varying_cost(sizes) > (most := LARGEST * named.model.item_cost):
-        raise BudgetExceeded(f"{' × '.join(sizes)} is more than the {most:,} that {named.name} takes")
+    _check_cost(named, batch, sizes)
     size_of_outputs = sum(_known_bytes(tensor, {**sizes, BATCH: batch}) for tensor in named.graph.outputs)
     if size_of_outputs > limits.tensor_bytes:
         raise BudgetExceeded(
@@ -184,8 +186,30 @@ def check_shapes(named: NamedGraph, shapes: Mapping[str, tuple[int, ...]], limit
     return size_of_outputs
 
 
+def _growing(named: NamedGraph) -> set[str]:
+    """The axes along which what a stepwise model remembers grows: it begins with nothing."""
+    protocol = named.model.protocol
+    if not isinstance(protocol, Stepwise) or named.graph is not protocol.decoder:
+        return set()
+    remembered = set(protocol.state.values())
+    return {axis for tensor in named.graph.inputs if tensor.name in remembered for axis in tensor.varying}
+
+
+def _check_cost(named: NamedGraph, batch: int, sizes: Mapping[str, int]) -> None:
+    """Raises `BudgetExceeded` for sizes along the axes that vary with which a run would take too much memory."""
+    model = named.model
+    if isinstance(model.protocol, OneShot):
+        if sizes and _varying_cost(sizes) > (most := LARGEST * model.item_cost):
+            raise BudgetExceeded(f"{' × '.join(sizes)} is more than the {most:,} that {named.name} takes")
+        return
+    most = math.isqrt(model.max_batch * model.item_cost**2 // batch)
+    for axis, size in sizes.items():
+        if size > most:
+            raise BudgetExceeded(f"{axis} is {size:,}; in a batch of {batch} {named.name} takes {most:,} at most")
+
+
 def _varying_cost(sizes: Mapping[str, int]) -> int:
-    """Pixels of a picture, tokens of a sentence, places that a step's tokens look back at."""
+    """Pixels of a picture."""
     return math.prod(max(1, size) for size in sizes.values())
 
 
