@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -52,6 +53,20 @@ def test_there_are_enough_arrivals_where_the_time_is_too_short_for_them(rate: fl
 
 def test_another_seed_gives_other_arrivals() -> None:
     assert poisson(10, 5, 1) != poisson(10, 5, 2)
+
+
+@given(SEEDS)
+@settings(max_examples=20)
+def test_what_is_asked_has_nothing_to_do_with_when(seed: int) -> None:
+    """No correlation between pauses and kinds of queries, however many queries they are apart."""
+    number, apart = 2000, 30
+    due = np.array([0.0, *poisson(1, number, seed, at_least=number)[:number]])
+    drawn = islice(mix({"a": 1, "b": 1, "c": 2}).draw(seed), number + apart)
+    kinds = np.array([ord(query.task) for query in drawn])
+    for shift in range(apart):
+        assert abs(np.corrcoef(np.diff(due), kinds[shift : shift + number])[0, 1]) < 6 / number**0.5
+        ahead = number - shift
+        assert abs(np.corrcoef(np.diff(due)[shift:], kinds[:ahead])[0, 1]) < 6 / ahead**0.5
 
 
 def mix(weights: dict[str, float], inputs: int = 3) -> Mix:

@@ -41,7 +41,7 @@ class Mix:
 
     def draw(self, seed: int) -> Iterator[Query]:
         """Queries without end: tasks at random by their weights, and each task's inputs in turn."""
-        random = Random(seed)
+        random = _stream("queries", seed)
         in_turn: dict[str, Iterator[Query]] = {}
         for task, queries in self.queries.items():
             shuffled = list(queries)
@@ -58,10 +58,15 @@ def poisson(rate: float, seconds: float, seed: int, *, at_least: int = 0) -> lis
     At twice the rate the same seed gives the same arrivals in half the time, so that runs of a search differ by
     nothing but their rate.
     """
-    random = Random(seed)
+    random = _stream("arrivals", seed)
     times: list[float] = []
     arrival = random.expovariate(1.0)
     while arrival / rate < seconds or len(times) < at_least:
         times.append(arrival / rate)
         arrival += random.expovariate(1.0)
     return times
+
+
+def _stream(purpose: str, seed: int) -> Random:
+    """Random numbers of their own for each purpose: from one stream, long pauses and rare tasks would come together."""
+    return Random(f"{purpose} {seed}")
