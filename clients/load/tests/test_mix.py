@@ -92,6 +92,16 @@ def test_a_mix_asks_by_its_weights_and_each_input_as_often(weights: dict[str, fl
         assert max(of_inputs.values()) - min(of_inputs.values()) <= 1
 
 
+@given(SEEDS)
+def test_few_queries_are_the_mix_already(seed: int) -> None:
+    """Every twenty of the default mix, whose weights are whole numbers that make twenty."""
+    weights = parse_mix(DEFAULT_MIX)
+    drawn = mix(dict(weights)).draw(seed)
+    blocks = [[query.task for query in islice(drawn, 20)] for _ in range(3)]
+    assert [Counter(block) for block in blocks] == [Counter({task: int(each) for task, each in weights.items()})] * 3
+    assert blocks[0] != blocks[1]
+
+
 def test_a_mix_is_read_as_it_is_written() -> None:
     assert parse_mix("translation=2.5, style-transfer") == {"translation": 2.5, "style-transfer": 1.0}
     assert set(parse_mix(DEFAULT_MIX)) == set(TASKS)
