@@ -2,7 +2,8 @@
 
 The limit is a bare loop over the same inputs: its answers for each CPU second, times the cores. Searched is the highest
 rate at which no more than one query in a hundred takes longer than ten times what the same query takes alone; for the
-mix also with one bound for all, ten times its SingleStream result. Ten minutes on a machine with nobody else on it.
+mix also with one bound for all, ten times its SingleStream result. A row takes up to eight minutes, on a machine with
+nobody else on it; each is printed as soon as it is known, and `python -m benchmarks.scenarios mix` measures one alone.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import process_time
 from typing import Any
@@ -38,28 +39,47 @@ MIX = {
 BATCH = 4
 """Recordings at a time, the best in process by `benchmarks.speech`."""
 
+SEARCH = "--search-seconds", "300"
+"""After so long no further rate is tried: a row is to be known within ten minutes."""
+
+Inputs = Mapping[str, Sequence[str]]
+"""Names of files by task, as `ekiben_load` reports what it asked about: the limit is of the same."""
+
 HEADER = """| what | alone, ms | Server, a second | of the limit | full load, a second | of the limit | limit | proven |
 | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
-def limit_of(name: str, seconds: float) -> float:
-    """A task's answers a second."""
-    others = {"speech-recognition": _speech_cost, "translation": _translation_cost}
-    cost = others[name]() if name in others else _picture_cost(TASKS[name], seconds)
-    return available_cpus() / cost
+@dataclass
+class Limits:
+    """What a bare loop does of each task, measured once where it is asked for; `seconds` is for all of its pictures."""
+
+    seconds: float
+    known: dict[str, float] = field(default_factory=dict)
+
+    def rate(self, task: str, inputs: Inputs) -> float:
+        """Answers a second."""
+        if task not in self.known:
+            self.known[task] = available_cpus() / self._cost(task, [EXAMPLES / name for name in inputs[task]])
+        return self.known[task]
+
+    def of_mix(self, inputs: Inputs) -> float:
+        return sum(MIX.values()) / sum(weight / self.rate(task, inputs) for task, weight in MIX.items())
+
+    def _cost(self, task: str, files: Sequence[Path]) -> float:
+        """CPU seconds of one input, mean over them."""
+        if task == "translation":
+            return _translation_cost()
+        asked = [path.read_bytes() for path in files]
+        return _speech_cost(asked) if task == "speech-recognition" else _picture_cost(TASKS[task], asked, self.seconds)
 
 
-def _picture_cost(task: AnyTask, seconds: float) -> float:
-    """CPU seconds of one picture, mean over them."""
-    pictures = [path.read_bytes() for path in sorted(EXAMPLES.glob("*.jpg"))]
+def _picture_cost(task: AnyTask, pictures: Sequence[bytes], seconds: float) -> float:
     limit = Limit(task, threads_per_run=1)
     samples = [limit.run(each, seconds=seconds / len(pictures), threads=available_cpus()) for each in pictures]
     return sum(sample.cpu_per_request for sample in samples) / len(samples)
 
 
-def _speech_cost() -> float:
-    """CPU seconds of one recording, mean over them."""
-    recordings = [path.read_bytes() for path in sorted(EXAMPLES.glob("*.mp3"))]
+def _speech_cost(recordings: Sequence[bytes]) -> float:
     limit = speech.Limit(threads=1)
     asked = list(itertools.islice(itertools.cycle(recordings), BATCH * len(recordings)))
     limit.run(recordings[:1])
@@ -70,7 +90,7 @@ def _speech_cost() -> float:
 
 
 def _translation_cost() -> float:
-    """CPU seconds of one text, mean over them."""
+    """The texts are those of `ekiben_load`, all of them."""
     texts = (LOAD / "src/ekiben_load/texts.txt").read_text("utf-8").splitlines()
     times = 8
     samples = [translation_speed.limit("\n".join(times * texts), size) for size in (8, 16)]
@@ -85,22 +105,24 @@ class Measure:
     seconds: float
     seed: int
 
-    def run(self, scenario: str, *options: str) -> dict[str, Any]:
-        """The run as it is reported, see `python -m ekiben_load schema`."""
+    def run(self, scenario: str, *options: str) -> tuple[dict[str, Any], Inputs]:
+        """The run as it is reported, see `python -m ekiben_load schema`, and the inputs that were asked about."""
         with tempfile.TemporaryDirectory() as scratch:
             path = Path(scratch) / "report.json"
             asked = ["--url", self.url, "--seconds", str(self.seconds), "--seed", str(self.seed), *options]
             command = [str(LOAD / ".venv/bin/python"), "-m", "ekiben_load", scenario, *asked, "--json", str(path)]
             print(f"\n{scenario} {' '.join(options)}", file=sys.stderr, flush=True)
             # It exits with 1 where a run is not valid: that is said in the report.
-            subprocess.run(command, stdout=subprocess.DEVNULL, check=False)
-            run: dict[str, Any] = json.loads(path.read_text("utf-8"))["runs"][0]
-            return run
+            if subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode not in (0, 1):
+                sys.exit(f"{scenario} could not be measured")
+            report = json.loads(path.read_text("utf-8"))
+            return report["runs"][0], report["inputs"]
 
 
 def row(name: str, run: Mapping[str, Any], limit: float) -> str:
     """A line of the table; a rate without a valid run is a lower bound."""
-    rate, capacity = run["metric"]["value"], run["further"][0]["value"]
+    rate = run["metric"]["value"]
+    capacity = next(each["value"] for each in run["further"] if each["name"] == "capacity")
     alone = f"{run['tasks'][0]['lone_ms']:.1f}" if len(run["tasks"]) == 1 else ""
     found = "none" if rate is None else f"{'' if run['valid'] else '≥ '}{rate:.1f}"
     share = "" if rate is None else f"{rate / limit:.2f}"
@@ -109,27 +131,36 @@ def row(name: str, run: Mapping[str, Any], limit: float) -> str:
     return f"| {' | '.join([*cells, 'yes' if proven else 'no'])} |"
 
 
+def measured(name: str, measure: Measure, limits: Limits) -> str:
+    """The row of a task, of `mix` or of `mix-one-bound`."""
+    if name in MIX:
+        run, inputs = measure.run("server", "--task", name, *SEARCH)
+        return row(name, run, limits.rate(name, inputs))
+    mix = "--mix", ",".join(f"{task}={weight:g}" for task, weight in MIX.items())
+    if name == "mix":
+        run, inputs = measure.run("server", *mix, *SEARCH)
+        return row("mix, each by its own latency", run, limits.of_mix(inputs))
+    single, _ = measure.run("single-stream", *mix)
+    bound_ms = f"{10 * single['metric']['value']:.0f}"
+    run, inputs = measure.run("server", *mix, "--p99-ms", bound_ms, *SEARCH)
+    return row(f"mix, p99 within {bound_ms} ms", run, limits.of_mix(inputs))
+
+
 def main() -> None:
+    names = [*MIX, "mix", "mix-one-bound"]
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description=__doc__)
-    parser.add_argument("tasks", nargs="*", default=[*MIX, "mix"], help="tasks, or mix (default: all)")
+    parser.add_argument("what", nargs="*", default=names, help=f"of {', '.join(names)} (default: all)")
     parser.add_argument("--seconds", type=float, default=6.0, help="of each run, at least")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    chosen: Sequence[str] = options.tasks
-    print(f"{machine.describe()}; seed {options.seed}\n", flush=True)
-    lines = [HEADER]
-    bare = {task: limit_of(task, options.seconds) for task in MIX if task in chosen or "mix" in chosen}
-    mix = "--mix", ",".join(f"{task}={weight:g}" for task, weight in MIX.items())
+    if unknown := set(options.what) - set(names):
+        parser.error(f"no such row: {', '.join(sorted(unknown))}")
+    print(f"{machine.describe()}; seed {options.seed}\n\n{HEADER}", flush=True)
+    limits = Limits(options.seconds)
     with tempfile.TemporaryDirectory() as scratch, serving(Path(scratch) / "log") as server:
         measure = Measure(server.url, options.seconds, options.seed)
-        lines += [row(task, measure.run("server", "--task", task), bare[task]) for task in MIX if task in chosen]
-        if "mix" in chosen:
-            mixed = sum(MIX.values()) / sum(weight / bare[task] for task, weight in MIX.items())
-            lines.append(row("mix, each by its own latency", measure.run("server", *mix), mixed))
-            p90: float = measure.run("single-stream", *mix)["metric"]["value"]
-            one = measure.run("server", *mix, "--p99-ms", f"{10 * p90:.0f}")
-            lines.append(row(f"mix, p99 within {10 * p90:.0f} ms", one, mixed))
-    print("\n".join(lines))
+        for name in options.what:
+            print(measured(name, measure, limits), flush=True)
 
 
 if __name__ == "__main__":

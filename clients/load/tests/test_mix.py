@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections import Counter
 from itertools import islice
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,6 +55,20 @@ def test_another_seed_gives_other_arrivals() -> None:
     assert poisson(10, 5, 1) != poisson(10, 5, 2)
 
 
+@given(SEEDS)
+@settings(max_examples=20)
+def test_what_is_asked_has_nothing_to_do_with_when(seed: int) -> None:
+    """No correlation between pauses and kinds of queries, however many queries they are apart."""
+    number, apart = 2000, 30
+    due = np.array([0.0, *poisson(1, number, seed, at_least=number)[:number]])
+    drawn = islice(mix({"a": 1, "b": 1, "c": 2}).draw(seed), number + apart)
+    kinds = np.array([ord(query.task) for query in drawn])
+    for shift in range(apart):
+        assert abs(np.corrcoef(np.diff(due), kinds[shift : shift + number])[0, 1]) < 6 / number**0.5
+        ahead = number - shift
+        assert abs(np.corrcoef(np.diff(due)[shift:], kinds[:ahead])[0, 1]) < 6 / ahead**0.5
+
+
 def mix(weights: dict[str, float], inputs: int = 3) -> Mix:
     return Mix(
         weights, {task: [Query(task, f"{task} {place}", "/", "", b"") for place in range(inputs)] for task in weights}
@@ -75,6 +90,16 @@ def test_a_mix_asks_by_its_weights_and_each_input_as_often(weights: dict[str, fl
         of_inputs = Counter(query.name for query in drawn if query.task == task)
         assert len(of_inputs) == inputs
         assert max(of_inputs.values()) - min(of_inputs.values()) <= 1
+
+
+@given(SEEDS)
+def test_few_queries_are_the_mix_already(seed: int) -> None:
+    """Every twenty of the default mix, whose weights are whole numbers that make twenty."""
+    weights = parse_mix(DEFAULT_MIX)
+    drawn = mix(dict(weights)).draw(seed)
+    blocks = [[query.task for query in islice(drawn, 20)] for _ in range(3)]
+    assert [Counter(block) for block in blocks] == [Counter({task: int(each) for task, each in weights.items()})] * 3
+    assert blocks[0] != blocks[1]
 
 
 def test_a_mix_is_read_as_it_is_written() -> None:

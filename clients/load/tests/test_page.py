@@ -69,6 +69,15 @@ def test_every_figure_is_an_image_whatever_happened(room: int) -> None:
         assert all(ElementTree.fromstring(svg).tag.endswith("svg") for svg in drawn)
 
 
+def test_a_trial_that_was_cut_short_is_shown_as_a_lower_bound() -> None:
+    trials = next(run for run in runs() if run.trials).trials
+    whole = [each.model_copy(update={"cut": False, "slowdown_p99": 1.5}) for each in trials]
+    assert any(each.cut for each in trials)
+    assert b"failed, at least" in figures.throughput_against_p99(trials)
+    assert b"at least" not in figures.throughput_against_p99(whole)
+    assert "≥ " in page.html(report())
+
+
 def test_a_server_that_answers_nothing_makes_a_report_too() -> None:
     made = report(room=1)
     assert not all(run.valid for run in made.runs)

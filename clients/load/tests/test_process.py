@@ -7,6 +7,7 @@ import sys
 from time import process_time
 
 from ekiben_load.process import MemoryWatch, ServerProcess
+from ekiben_load.report import Memory
 
 
 def test_a_server_is_a_process_and_all_below_it() -> None:
@@ -37,12 +38,23 @@ def test_memory_is_looked_at_first_and_last() -> None:
             held = bytearray(60_000_000)
         assert watch.seen is not None
         assert len(watch.seen.megabytes) == len(watch.seen.seconds) == 2
-        growth = {metric.name: metric.value for metric in watch.metrics()}["growth"]
+        growth = {metric.name: metric.value for metric in watch.metrics()}["growth by the end"]
         assert growth is not None
         assert growth > 55
         del held
 
     asyncio.run(main())
+
+
+def test_growth_is_told_at_its_peak_and_after_it() -> None:
+    watch = MemoryWatch(None)
+    watch.seen = Memory(seconds=[0, 1, 2, 3], megabytes=[100, 130, 300, 140])
+    assert {metric.name: metric.value for metric in watch.metrics()} == {
+        "memory at first": 100,
+        "growth at the peak": 200,
+        "growth by the end": 40,
+        "growth after the first quarter": 10,
+    }
 
 
 def test_without_a_server_there_is_nothing_to_see() -> None:

@@ -89,6 +89,13 @@ def test_each_task_is_asked_what_it_takes() -> None:
     assert all(len(each) >= 3 for each in names.values())
 
 
+def test_pictures_of_the_demos_pages_are_no_inputs(tmp_path: Path) -> None:
+    assert list(inputs.EXAMPLES.glob("card-*"))
+    assert not [each.name for each in inputs.read_files(inputs.EXAMPLES) if each.name.startswith("card-")]
+    (tmp_path / "card-1.webp").write_bytes(b"1")
+    assert [each.name for each in inputs.read_files(tmp_path)] == ["card-1.webp"]
+
+
 def test_a_task_without_an_input_is_refused() -> None:
     with pytest.raises(ValueError, match="speech-recognition"):
         queries("speech-recognition", [Input("a.jpg", ".jpg", b"")], [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -136,6 +137,10 @@ def test_a_run_is_long_enough_for_a_growing_queue_to_be_seen() -> None:
         server = SimulatedServer({"a": 0.1})
         trial = await scenarios.server(driver(server), mix_of(["a"]), options, Silent(), rate=15, bounds=bounds)
         assert trial.verdict is Verdict.FAILED
+        assert trial.planned == pytest.approx(15 * 50, rel=0.1)
+        shorter = replace(options, bounds_per_run=3)
+        trial = await scenarios.server(driver(server), mix_of(["a"]), shorter, Silent(), rate=5, bounds=bounds)
+        assert trial.planned == pytest.approx(5 * 30, rel=0.1)
 
     simulate(main())
 
@@ -165,19 +170,6 @@ def test_refusals_are_late_whatever_their_latency() -> None:
         trial = await scenarios.server(driver(server), mix_of(["a"]), OPTIONS, Silent(), rate=9, bounds=bounds)
         assert trial.verdict is Verdict.FAILED
         assert set(trial.trace.outcomes) == {"200", "429"}
-
-    simulate(main())
-
-
-def test_overload_counts_what_was_done_in_the_time() -> None:
-    async def main() -> None:
-        server = SimulatedServer({"a": 0.1}, workers=2, room=64)
-        run = await Runner(driver(server), mix_of(["a"]), OPTIONS, Silent()).overload()
-        assert run.metric.value == pytest.approx(1, abs=0.03)  # the 64 answers that come after it do not count
-        assert run.outcomes["200"] == pytest.approx(20 * OPTIONS.seconds + 64, rel=0.02)
-        assert set(run.outcomes) == {"200", "429"}
-        assert {each.name: each.value for each in run.further}["asked for"] == pytest.approx(60, rel=0.05)
-        assert run.valid
 
     simulate(main())
 

@@ -42,6 +42,27 @@ def test_the_search_ends_just_below_what_the_server_can_do(capacity: float, off:
     assert len(trial.rates) <= 12
 
 
+@given(st.floats(0.01, 1e4), NEAR)
+def test_the_search_is_as_coarse_as_it_is_asked_to_be(capacity: float, off: float) -> None:
+    trial = Threshold(capacity)
+    found = simulate(highest_rate(trial, capacity * off, resolution=1.5))
+    assert found is not None
+    assert capacity / 1.5 <= found <= capacity
+    fine = Threshold(capacity)
+    simulate(highest_rate(fine, capacity * off))
+    assert len(trial.rates) < len(fine.rates)
+
+
+@given(NEAR)
+def test_a_search_that_is_over_ends_once_one_rate_has_passed_and_one_has_not(off: float) -> None:
+    trial = Threshold(100)
+    found = simulate(highest_rate(trial, 100 * off, is_over=lambda: True))
+    passed, failed = [rate for rate in trial.rates if rate <= 100], [rate for rate in trial.rates if rate > 100]
+    assert found == max(passed)
+    assert failed
+    assert 1 in (len(passed), len(failed))
+
+
 @given(NEAR)
 def test_an_invalid_trial_is_made_once_more(off: float) -> None:
     trial = Threshold(100, invalid_first=True)

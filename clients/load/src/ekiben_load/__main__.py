@@ -16,9 +16,10 @@ from ekiben_load import VERSION, inputs, page
 from ekiben_load.driving import Driver
 from ekiben_load.mix import DEFAULT_MIX, Mix, parse_mix
 from ekiben_load.queries import TASKS, queries
-from ekiben_load.report import Report, Run
-from ekiben_load.runs import Runner
-from ekiben_load.scenarios import Options
+from ekiben_load.report import Report
+from ekiben_load.runs import GOOD_WITHIN_SECONDS, Runner
+from ekiben_load.scenarios import BOUNDS_PER_RUN, Options
+from ekiben_load.search import RESOLUTION
 from ekiben_load.sender import HttpSender
 from ekiben_load.surroundings import describe, this_machine
 from ekiben_load.terminal import Progress, summary
@@ -28,7 +29,7 @@ SCENARIOS = {
     "server": "Poisson arrivals: the highest rate whose 99th percentile is within a bound",
     "offline": "as much as the server takes: the throughput",
     "overload": "several times what the server can do: the share of it that is still done",
-    "all": "single-stream, server and offline, one after the other",
+    "all": "single-stream, offline and server, one after the other",
 }
 
 
@@ -41,13 +42,31 @@ def parser() -> argparse.ArgumentParser:
     what.add_argument("--mix", default=DEFAULT_MIX, help="tasks with weights, a=3,b=1 (default: %(default)s)")
     shared.add_argument("--inputs", type=Path, default=inputs.EXAMPLES, help="folder of pictures and recordings")
     shared.add_argument("--seconds", type=positive, default=20.0, help="of each run, at least (default: %(default)s)")
-    shared.add_argument("--in-flight", type=count, default=16, help="offline: queries at a time (default: %(default)s)")
+    shared.add_argument(
+        "--in-flight", type=count, default=16, help="at full load: queries at a time (default: %(default)s)"
+    )
     shared.add_argument("--min-queries", type=count, default=100, help="server: for each rate (default: %(default)s)")
     shared.add_argument("--p99-ms", type=positive, help="server: the bound, in milliseconds, for every query")
     shared.add_argument(
         "--times-lone", type=positive, default=10.0, help="server: or as a multiple of the latency alone"
     )
+    shared.add_argument(
+        "--bounds-per-run", type=positive, default=BOUNDS_PER_RUN,
+        help="server: how many times the bound each rate is tried for, at least (default: %(default)s)",
+    )  # fmt: skip
+    shared.add_argument(
+        "--resolution", type=above_one, default=RESOLUTION,
+        help="server: how close the rates that passed and did not come, by ratio (default: %(default)s)",
+    )  # fmt: skip
+    shared.add_argument(
+        "--search-seconds", type=positive, default=float("inf"),
+        help="server: after so long no further rate is tried, once one has passed and one has not (default: no end)",
+    )  # fmt: skip
     shared.add_argument("--factor", type=positive, default=3.0, help="overload: of the capacity (default: %(default)s)")
+    shared.add_argument(
+        "--good-within", type=positive, default=GOOD_WITHIN_SECONDS,
+        help="overload: seconds within which an answer counts (default: %(default)s)",
+    )  # fmt: skip
     shared.add_argument("--pid", type=int, help="overload: first process of the server here, for its memory")
     shared.add_argument("--timeout", type=positive, default=120.0, help="seconds of one query (default: %(default)s)")
     shared.add_argument("--seed", type=int, default=0)
@@ -72,6 +91,13 @@ def positive(words: str) -> float:
     return number
 
 
+def above_one(words: str) -> float:
+    number = positive(words)
+    if number <= 1:
+        raise argparse.ArgumentTypeError("not above one")
+    return number
+
+
 def count(words: str) -> int:
     return int(positive(words))
 
@@ -87,22 +113,24 @@ async def measure(options: argparse.Namespace, show: Progress) -> Report:
     runner = Runner(
         Driver(sender, timeout=options.timeout),
         mix,
-        Options(options.seconds, options.seed, options.in_flight, options.min_queries),
+        Options(options.seconds, options.seed, options.in_flight, options.min_queries, options.bounds_per_run),
         show,
         p99_ms=options.p99_ms,
         times_lone=options.times_lone,
         factor=options.factor,
         pid=options.pid,
+        resolution=options.resolution,
+        search_seconds=options.search_seconds,
+        good_within=options.good_within,
     )
-    chosen = ("single-stream", "server", "offline") if options.scenario == "all" else (options.scenario,)
-    runs: list[Run] = []
     # A collection over all that is loaded takes long enough to make queries late.
     gc.collect()
     gc.freeze()
-    for name in chosen:
-        scenario = getattr(runner, name.replace("-", "_"))
-        runs.append(await scenario())
-        show.clear()
+    if options.scenario == "all":
+        runs = await runner.all()
+    else:
+        runs = [await getattr(runner, options.scenario.replace("-", "_"))()]
+    show.clear()
     sender.close()
     return Report(
         generator_version=VERSION,

@@ -86,23 +86,37 @@ def histogram(run: Run) -> bytes:
 
 
 def throughput_against_p99(trials: Sequence[TrialResult]) -> bytes:
-    """The Server scenario's search: how far the 99th percentile was from its bound at each rate."""
+    """The Server scenario's search: how far the 99th percentile was from its bound at each rate.
+
+    Hollow where it is at least so high: the run was cut short, or as many as count had no answer.
+    """
     figure, axes = _figure("queries a second", "99th percentile, of its bound")
     looks = {
         Verdict.PASSED: (COLOURS[0], "o", "passed"),
-        Verdict.FAILED: (RED, "x", "failed"),
+        Verdict.FAILED: (RED, "s", "failed"),
         Verdict.INVALID: ("#777777", "^", "generator fell behind"),
     }
     top = 1.1 * max([2.0, *(each.slowdown_p99 for each in trials if each.slowdown_p99)])
     for verdict, (colour, marker, label) in looks.items():
         some = [each for each in trials if each.verdict is verdict]
-        if some:
-            heights = [top if each.slowdown_p99 is None else each.slowdown_p99 for each in some]
-            axes.scatter([each.rate for each in some], heights, color=colour, marker=marker, s=30, label=label)
+        for hollow in (False, True):
+            shown = [each for each in some if is_at_least(each) is hollow]
+            if shown:
+                axes.scatter(
+                    [each.rate for each in shown],
+                    [top if each.slowdown_p99 is None else each.slowdown_p99 for each in shown],
+                    edgecolors=colour, facecolors="none" if hollow else colour, marker=marker, s=30,
+                    label=f"{label}, at least" if hollow else label,
+                )  # fmt: skip
     axes.axhline(1, color="#444444", linewidth=1, linestyle="--", label="bound")
     axes.set_ylim(0, top * 1.05)
     axes.margins(x=0.1)
     return _svg(figure, axes, legend=True)
+
+
+def is_at_least(trial: TrialResult) -> bool:
+    """Whether its 99th percentile is no more than a lower bound."""
+    return trial.cut or trial.slowdown_p99 is None
 
 
 def memory_over_time(memory: Memory) -> bytes:

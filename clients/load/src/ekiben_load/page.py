@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from ekiben_load import figures
-from ekiben_load.report import Percentiles, Report, Run
+from ekiben_load.report import Percentiles, Report, Run, TrialResult
 from ekiben_load.terminal import figure as in_words
 
 STYLE = """
@@ -28,10 +28,11 @@ dt { color: #555 } dd { margin: 0; overflow-wrap: anywhere }
 EXPLAINED = {
     "single-stream": "The next query is sent as soon as the last is answered.",
     "server": "Queries arrive by a Poisson process, whatever becomes of them; searched is the highest rate at which no "
-    "more than one in a hundred is late. The figures show the run at that rate.",
+    "more than one in a hundred is late. The figures show the run at that rate. A run that cannot pass any more is cut "
+    "short: its 99th percentile is a lower bound.",
     "offline": "As much as the server takes: so many queries are under way all the time.",
-    "overload": "Several times as many queries as there can be answers. Goodput is the work done in the time, each "
-    "answer counted as the share of the server's time that it takes by itself.",
+    "overload": "Several times as many queries as there can be answers. Goodput is the work done in the time whose "
+    "answers came within a bound, each counted as the share of the server's time that it takes by itself.",
 }
 
 
@@ -60,7 +61,10 @@ def _overview(report: Report) -> str:
         for run in report.runs
     ]
     heads = ["scenario", "result", "valid", "queries", "good", *HEADS]
-    return f"<p>{escape(report.started)}, {escape(report.target.url)}</p>{_table(heads, rows, words=3)}"
+    return (
+        f"<p>{escape(report.started)}, {escape(report.target.url)}</p>{_table(heads, rows, words=3)}"
+        "<p>Latencies, here and by task, are those of good answers only.</p>"
+    )
 
 
 HEADS = ["p50 ms", "p90 ms", "p99 ms", "max ms"]
@@ -96,7 +100,9 @@ def _figures(run: Run) -> Iterable[str]:
     yield _figure(figures.latency_over_time(run), "Latency over time, from when each query was due")
     yield _figure(figures.histogram(run), "Latencies of the good answers")
     if run.trials:
-        yield _figure(figures.throughput_against_p99(run.trials), "Throughput against the 99th percentile")
+        yield _figure(
+            figures.throughput_against_p99(run.trials), "Throughput against the 99th percentile of all queries"
+        )
     if run.memory:
         yield _figure(figures.memory_over_time(run.memory), "Resident memory of the server's processes")
 
@@ -139,14 +145,18 @@ def _trials(run: Run) -> str:
             str(each.planned),
             str(each.sent),
             str(each.late),
-            "" if each.p99_ms is None else f"{each.p99_ms:.1f}",
-            "" if each.slowdown_p99 is None else f"{each.slowdown_p99:.2f}",
+            "" if each.p99_ms is None else f"{_at_least(each)}{each.p99_ms:.1f}",
+            "" if each.slowdown_p99 is None else f"{_at_least(each)}{each.slowdown_p99:.2f}",
             f"{each.lag_p99_ms:.1f}",
             "yes" if each.proven else "",
         ]
         for each in run.trials
     ]
     return f"<h3>The search</h3>{_table(heads, rows, words=2)}"
+
+
+def _at_least(trial: TrialResult) -> str:
+    return "≥ " if figures.is_at_least(trial) else ""
 
 
 def _surroundings(report: Report) -> str:

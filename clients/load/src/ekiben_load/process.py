@@ -60,14 +60,15 @@ class MemoryWatch:
         self._look()
 
     def metrics(self) -> list[Metric]:
-        """By how much it grew, and by how much from a quarter of the time on: until then the queues fill."""
+        """How far it grew at most and by the end, and from a quarter of the time on: until then the queues fill."""
         if self.seen is None:
             return []
         values = self.seen.megabytes
         quarter = values[len(values) // 4]
         return [
             Metric(name="memory at first", value=values[0], unit="MB"),
-            Metric(name="growth", value=values[-1] - values[0], unit="MB"),
+            Metric(name="growth at the peak", value=max(values) - values[0], unit="MB"),
+            Metric(name="growth by the end", value=values[-1] - values[0], unit="MB"),
             Metric(name="growth after the first quarter", value=values[-1] - quarter, unit="MB"),
         ]
 

@@ -42,7 +42,7 @@ class Target(Part):
 
 
 class Percentiles(Part):
-    """Latencies of good answers, milliseconds since they were due; by nearest rank."""
+    """Latencies of good answers only, milliseconds since they were due; by nearest rank."""
 
     mean: float
     p50: float
@@ -78,7 +78,7 @@ class Metric(Part):
 
 
 class TrialResult(Part):
-    """One rate of the Server scenario's search."""
+    """One rate of the Server scenario's search. Where it was cut short its percentiles are lower bounds."""
 
     rate: float
     planned: int

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from ekiben_load.calibration import Capacity
 from ekiben_load.driving import Record, Trace
 from ekiben_load.mix import Mix
 from ekiben_load.report import (
@@ -17,7 +18,7 @@ from ekiben_load.report import (
     TaskResult,
     TrialResult,
 )
-from ekiben_load.scenarios import Capacity, Latencies, Trial, is_late
+from ekiben_load.scenarios import Latencies, Trial, is_late
 from ekiben_load.statistics import percentile
 
 MAX_SAMPLES = 4000

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ekiben_load import scenarios
+from ekiben_load import calibration, scenarios
+from ekiben_load.calibration import Capacity
 from ekiben_load.driving import Driver, Trace
 from ekiben_load.mix import Mix
 from ekiben_load.process import MemoryWatch, ServerProcess
 from ekiben_load.report import Metric, Run
 from ekiben_load.results import lag_p99, mostly_answered, result
-from ekiben_load.scenarios import SINGLE_STREAM_QUERIES, Capacity, Latencies, Options, Show, Trial
-from ekiben_load.search import Verdict, highest_rate
+from ekiben_load.scenarios import SINGLE_STREAM_QUERIES, Latencies, Options, Show, Trial
+from ekiben_load.search import RESOLUTION, Verdict, highest_rate
 from ekiben_load.statistics import percentile
 
 START_SHARE = 0.75
-"""Of the capacity in closed loops: where the search for the highest Server rate begins."""
+"""Of the capacity, from that of each task by itself: where the search for the highest Server rate begins."""
+
+OFFLINE_START_SHARE = 0.5
+"""Or of the throughput offline: in one mix the dear queries wait for each other, and fewer are in time."""
 
 OVERLOAD_LAG_SECONDS = 0.1
 """What overload asks of the schedule: its rate, no single latency."""
 
 EXPECTED_IN_OVERLOAD = {"200", "429", "503"}
 
+GOOD_WITHIN_SECONDS = 10.0
+"""After so long a person has turned to something else. It is none of the server's own bounds: a queue may hold a
+picture for 30 seconds, a recording for 300."""
+
+OTHER_BOUNDS_SECONDS = (1.0, 5.0, 10.0, 30.0)
+"""The goodput within these is told beside it."""
+
 
 @dataclass(frozen=True)
 class Runner:
     """`p99_ms` bounds the Server scenario for all queries alike; without it each is bounded by `times_lone` its own
-    latency alone."""
+    latency alone. Its search ends at `resolution`, or with the first run that ends after `search_seconds`."""
 
     driver: Driver
     mix: Mix
@@ -37,6 +48,14 @@ class Runner:
     times_lone: float = 10.0
     factor: float = 3.0
     pid: int | None = None
+    resolution: float = RESOLUTION
+    search_seconds: float = float("inf")
+    good_within: float = GOOD_WITHIN_SECONDS
+
+    async def all(self) -> list[Run]:
+        """SingleStream, Offline, and Server, which begins its search at what Offline found."""
+        single, offline = await self.single_stream(), await self.offline()
+        return [single, offline, await self.server(offline.metric.value or None)]
 
     async def single_stream(self) -> Run:
         trace = await scenarios.single_stream(self.driver, self.mix, self.options, self.show)
@@ -55,12 +74,19 @@ class Runner:
         metric = Metric(name="throughput", value=len(trace.good) / trace.seconds, unit="answers/s")
         return result("offline", self.mix, trace, metric, remarks=remarks, valid=not remarks)
 
-    async def server(self) -> Run:
-        """Searches for the highest rate whose 99th percentile is within the bounds."""
-        lone = await scenarios.lone_latencies(self.driver, self.mix, self.show)
+    async def server(self, offline: float | None = None) -> Run:
+        """Searches for the highest rate whose 99th percentile is within the bounds.
+
+        `offline` is the mix's throughput, where it is known: each task's own is measured otherwise.
+        """
+        lone = await calibration.lone_latencies(self.driver, self.mix, self.show)
         bounds = {key: self.p99_ms / 1e3 if self.p99_ms else self.times_lone * latency for key, latency in lone.items()}
-        capacity = await scenarios.capacities(self.driver, self.mix, self.options, self.show)
+        capacity, start = None, OFFLINE_START_SHARE
+        if offline is None:
+            capacity = await calibration.capacities(self.driver, self.mix, self.options, self.show)
+            offline, start = calibration.mixed_rate(self.mix.weights, capacity), START_SHARE
         trials: list[Trial] = []
+        ends = self.driver.clock() + self.search_seconds
 
         async def trial(rate: float) -> Trial:
             trials.append(
@@ -68,45 +94,50 @@ class Runner:
             )
             return trials[-1]
 
-        start = START_SHARE * scenarios.mixed_rate(self.mix.weights, capacity)
-        rate = await highest_rate(trial, start)
+        rate = await highest_rate(
+            trial, start * offline, resolution=self.resolution, is_over=lambda: self.driver.clock() >= ends
+        )
         passed = [each for each in trials if each.rate == rate and each.verdict is Verdict.PASSED]
         best = passed[0] if passed else trials[-1]
         invalid = [each.rate for each in trials if each.verdict is Verdict.INVALID]
-        remarks = [self._bound_in_words(lone)]
-        if rate is None:
-            remarks.append("no rate passed")
-        elif not best.proven:
+        remarks = [self._bound_in_words(lone), _bracket_in_words(rate, trials)]
+        if rate is not None and not best.proven:
             remarks.append(f"{best.planned} queries: too few to prove a 99th percentile, by MLPerf's early stopping")
         if invalid:
             remarks.append(
                 f"the generator fell behind its schedule at {', '.join(f'{each:.3g}/s' for each in invalid)}"
             )
-        offline = scenarios.mixed_rate(self.mix.weights, capacity)
         return result(
             "server", self.mix, best.trace, Metric(name="highest rate", value=rate, unit="queries/s"),
-            further=[Metric(name="capacity in closed loops", value=offline, unit="answers/s")], remarks=remarks,
-            kept_schedule=best.kept_schedule, valid=rate is not None and not _decided_by(invalid, rate), lone=lone,
-            bounds=bounds, capacity=capacity, trials=trials,
+            further=[Metric(name="capacity" if capacity else "offline", value=offline, unit="answers/s")],
+            remarks=remarks, kept_schedule=best.kept_schedule,
+            valid=rate is not None and not _is_undecided(trials, rate), lone=lone, bounds=bounds, capacity=capacity,
+            trials=trials,
         )  # fmt: skip
 
     async def overload(self) -> Run:
         """Asks for `factor` times what the server can do; what counts is the work that it does in that time."""
         process = ServerProcess(self.pid) if self.pid else None
-        capacity = await scenarios.capacities(self.driver, self.mix, self.options, self.show, process)
-        mixed, seconds = scenarios.mixed_rate(self.mix.weights, capacity), self.options.seconds
+        capacity = await calibration.capacities(self.driver, self.mix, self.options, self.show, process)
+        mixed, seconds = calibration.mixed_rate(self.mix.weights, capacity), self.options.seconds
         before = process.cpu_seconds() if process else 0.0
         async with MemoryWatch(process) as memory:
             trace = await scenarios.overload(self.driver, self.mix, self.options, self.show, rate=self.factor * mixed)
-        # The cheap tasks of a mix are answered more often than the dear ones, which are refused: each answer counts
-        # as the share of the server's time that it takes.
         in_time = [record for record in trace.good if record.finished <= seconds]
-        work = sum(1 / capacity[record.task].rate for record in in_time) / seconds
+
+        def goodput(within: float) -> float:
+            # The cheap tasks of a mix are answered more often than the dear ones, which are refused: each answer
+            # counts as the share of the server's time that it takes.
+            return sum(1 / capacity[record.task].rate for record in in_time if record.latency <= within) / seconds
+
+        others = sorted({*OTHER_BOUNDS_SECONDS} - {self.good_within})
         kept_schedule = lag_p99(trace) <= OVERLOAD_LAG_SECONDS
         unexpected = {each: count for each, count in trace.outcomes.items() if each not in EXPECTED_IN_OVERLOAD}
         return result(
-            "overload", self.mix, trace, Metric(name="goodput", value=work, unit="of capacity"),
+            "overload", self.mix, trace, _goodput(self.good_within, goodput(self.good_within)),
             further=[
+                *(_goodput(within, goodput(within)) for within in others),
+                Metric(name="goodput, however late", value=goodput(float("inf")), unit="of capacity"),
                 Metric(name="capacity", value=mixed, unit="answers/s of the mix"),
                 Metric(name="asked for", value=self.factor * mixed, unit="queries/s"),
                 Metric(name="answered", value=len(in_time) / seconds, unit="answers/s"),
@@ -124,9 +155,26 @@ class Runner:
         return f"bound: {self.times_lone:g} times the input's latency alone, {low:.0f} to {high:.0f} ms"
 
 
-def _decided_by(invalid: list[float], rate: float) -> bool:
-    """Whether the search stopped for the generator's sake."""
-    return any(each > rate for each in invalid)
+def _goodput(within: float, value: float) -> Metric:
+    return Metric(name=f"goodput within {within:g} s", value=value, unit="of capacity")
+
+
+def _lowest_not_passed(trials: Sequence[Trial], rate: float | None) -> Trial | None:
+    """Above `rate`; the last word on a rate that was tried twice."""
+    above = {each.rate: each for each in trials if rate is None or each.rate > rate}
+    return above[min(above)] if above else None
+
+
+def _is_undecided(trials: Sequence[Trial], rate: float) -> bool:
+    """Whether nothing but the generator says that a higher rate does not pass."""
+    lowest = _lowest_not_passed(trials, rate)
+    return lowest is not None and lowest.verdict is Verdict.INVALID
+
+
+def _bracket_in_words(rate: float | None, trials: Sequence[Trial]) -> str:
+    lowest = _lowest_not_passed(trials, rate)
+    above = f"not at {lowest.rate:.3g}/s" if lowest else "no higher rate was tried"
+    return f"no rate passed, {above}" if rate is None else f"passed at {rate:.3g}/s, {above}"
 
 
 def _efficiency(trace: Trace, capacity: Mapping[str, Capacity], cpu_seconds: float) -> list[Metric]:

@@ -13,7 +13,6 @@ from typing import Protocol
 
 from ekiben_load.driving import Driver, Record, Trace
 from ekiben_load.mix import Mix, poisson
-from ekiben_load.process import ServerProcess
 from ekiben_load.search import Verdict
 from ekiben_load.statistics import allowed_late, percentile, queries_needed
 
@@ -23,13 +22,10 @@ SINGLE_STREAM_QUERIES = queries_needed(1, 90)
 LAG_SHARE = 0.1
 """A generator whose 99th percentile of lag is above this share of the bound has not kept its schedule."""
 
-SECONDS_PER_BOUND = 5
+BOUNDS_PER_RUN = 5.0
 """A run of the Server scenario takes so many times its bound: in a shorter one a queue that grows is not seen."""
 
 SETTLE_SECONDS = 60.0
-
-LONE_ROUNDS = 3
-"""How often each input is asked by itself, for its lone latency."""
 
 Latencies = Mapping[tuple[str, str], float]
 """Seconds, by task and input."""
@@ -53,6 +49,7 @@ class Options:
     seed: int
     in_flight: int = 16
     min_queries: int = 100
+    bounds_per_run: float = BOUNDS_PER_RUN
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,13 @@ class Trial:
 
     @property
     def verdict(self) -> Verdict:
+        allowed = allowed_late(self.planned)
+        # Late even from when they were sent: no lag of the generator's excuses that.
+        if sum(is_late(record, self.bounds, since_sent=True) for record in self.trace.records) > allowed:
+            return Verdict.FAILED
         if not self.kept_schedule:
             return Verdict.INVALID
-        return Verdict.PASSED if self.late <= allowed_late(self.planned) else Verdict.FAILED
+        return Verdict.PASSED if self.late <= allowed else Verdict.FAILED
 
     @property
     def proven(self) -> bool:
@@ -91,8 +92,10 @@ class Trial:
         return self.verdict is Verdict.PASSED and self.planned >= queries_needed(self.late)
 
 
-def is_late(record: Record, bounds: Latencies) -> bool:
-    return not record.good or record.latency > bounds[record.task, record.input]
+def is_late(record: Record, bounds: Latencies, *, since_sent: bool = False) -> bool:
+    """Whether it was not answered well within its bound, from when it was due or from when it was sent."""
+    latency = record.latency - record.lag if since_sent else record.latency
+    return not record.good or latency > bounds[record.task, record.input]
 
 
 async def single_stream(driver: Driver, mix: Mix, options: Options, show: Show) -> Trace:
@@ -102,24 +105,24 @@ async def single_stream(driver: Driver, mix: Mix, options: Options, show: Show) 
         in_flight=1,
         seconds=options.seconds,
         min_queries=SINGLE_STREAM_QUERIES,
-        watch=_counting(show, "single-stream"),
+        watch=counting(show, "single-stream"),
     )
 
 
 async def offline(driver: Driver, mix: Mix, options: Options, show: Show) -> Trace:
     """As much as the server takes: so many in flight all the time, since its queue is bounded."""
     return await driver.closed_loop(
-        mix.draw(options.seed), in_flight=options.in_flight, seconds=options.seconds, watch=_counting(show, "offline")
+        mix.draw(options.seed), in_flight=options.in_flight, seconds=options.seconds, watch=counting(show, "offline")
     )
 
 
 async def server(driver: Driver, mix: Mix, options: Options, show: Show, *, rate: float, bounds: Latencies) -> Trial:
     """Poisson arrivals at `rate` a second, until the run is over or cannot pass any more."""
     longest = max(percentile([bounds[task, query.name] for query in mix.queries[task]], 50) for task in mix.weights)
-    seconds = max(options.seconds, SECONDS_PER_BOUND * longest)
+    seconds = max(options.seconds, options.bounds_per_run * longest)
     due = poisson(rate, seconds, options.seed, at_least=options.min_queries)
     allowed, late = allowed_late(len(due)), 0
-    count = _counting(show, f"server at {rate:.3g}/s", len(due))
+    count = counting(show, f"server at {rate:.3g}/s", len(due))
 
     def watch(record: Record) -> None:
         nonlocal late
@@ -145,72 +148,14 @@ async def settle(driver: Driver, mix: Mix, bounds: Latencies) -> None:
         await asyncio.sleep(0.1)
 
 
-async def lone_latencies(driver: Driver, mix: Mix, show: Show) -> Latencies:
-    """The median latency of each input by itself, one query at a time. Raises `ValueError` where it has no answer."""
-    medians = {}
-    for task, queries in mix.queries.items():
-        trace = await driver.closed_loop(
-            iter(LONE_ROUNDS * list(queries)),
-            in_flight=1,
-            seconds=0,
-            min_queries=LONE_ROUNDS * len(queries),
-            watch=_counting(show, f"{task} alone", LONE_ROUNDS * len(queries)),
-        )
-        for query in queries:
-            # The first is not counted: it may be the server's first of its shape.
-            seen = [record for record in trace.records if record.input == query.name][1:]
-            if not all(record.good for record in seen):
-                raise ValueError(f"{task} was not answered for {query.name}: {dict(trace.outcomes)}")
-            medians[task, query.name] = percentile([record.latency for record in seen], 50)
-        alone = percentile([medians[task, query.name] for query in queries], 50)
-        show.note(
-            f"{task} alone: {alone * 1e3:.1f} ms, {LONE_ROUNDS} times {len(queries)} inputs in {trace.seconds:.1f} s"
-        )
-    return medians
-
-
-@dataclass(frozen=True)
-class Capacity:
-    """What a server does of one task by itself: answers a second, and the CPU seconds of each where they are known."""
-
-    rate: float
-    cpu_seconds: float | None
-
-
-async def capacities(
-    driver: Driver, mix: Mix, options: Options, show: Show, process: ServerProcess | None = None
-) -> Mapping[str, Capacity]:
-    """Of each task. Raises `ValueError` where one is not answered."""
-    found = {}
-    for task in mix.weights:
-        before = process.cpu_seconds() if process else 0.0
-        trace = await driver.closed_loop(
-            mix.only(task).draw(options.seed),
-            in_flight=8,
-            seconds=min(options.seconds, 3.0),
-            min_queries=16,
-            watch=_counting(show, f"{task} at full load"),
-        )
-        if not trace.good:
-            raise ValueError(f"{task} was not answered: {dict(trace.outcomes)}")
-        cpu = (process.cpu_seconds() - before) / len(trace.good) if process else None
-        found[task] = Capacity(len(trace.good) / trace.seconds, cpu)
-        show.note(f"{task} at full load: {found[task].rate:.1f} answers/s")
-    return found
-
-
-def mixed_rate(weights: Mapping[str, float], capacity: Mapping[str, Capacity]) -> float:
-    """Queries a second of a mix, where each task by itself has its own rate and they share what they need."""
-    return sum(weights.values()) / sum(weight / capacity[task].rate for task, weight in weights.items())
-
-
 async def overload(driver: Driver, mix: Mix, options: Options, show: Show, *, rate: float) -> Trace:
     """Poisson arrivals at `rate` a second, far more than there can be answers, for the whole time."""
     due = poisson(rate, options.seconds, options.seed)
-    return await driver.open_loop(mix.draw(options.seed), due, watch=_counting(show, "overload", len(due)))
+    return await driver.open_loop(mix.draw(options.seed), due, watch=counting(show, "overload", len(due)))
 
 
-def _counting(show: Show, name: str, planned: int | None = None) -> Callable[[Record], None]:
+def counting(show: Show, name: str, planned: int | None = None) -> Callable[[Record], None]:
+    """Shows how many there were, and how many of them good."""
     asked, good = 0, 0
 
     def watch(record: Record) -> None:

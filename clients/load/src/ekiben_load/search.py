@@ -13,7 +13,7 @@ GROWTH = 1.25
 MAX_STEP = 4.0
 
 RESOLUTION = 1.05
-"""The search ends where the highest rate that passed and the lowest that did not are this close."""
+"""The search ends where the highest rate that passed and the lowest that did not are this close by ratio."""
 
 LOWEST_SHARE = 1 / 16
 """Of the start: a rate below it is not looked for, since its run would take very long."""
@@ -33,11 +33,17 @@ class Judged(Protocol):
     def verdict(self) -> Verdict: ...
 
 
-async def highest_rate(trial: Callable[[float], Awaitable[Judged]], start: float) -> float | None:
+async def highest_rate(
+    trial: Callable[[float], Awaitable[Judged]],
+    start: float,
+    *,
+    resolution: float = RESOLUTION,
+    is_over: Callable[[], bool] = lambda: False,
+) -> float | None:
     """The highest rate a second that passed, none where nothing did above a sixteenth of `start`.
 
-    Growing geometric steps from `start` until one rate has passed and one has not, then bisection between them. An
-    invalid trial is made once more; twice invalid counts as not passed.
+    Growing geometric steps from `start` until one rate has passed and one has not, then bisection between them until
+    `is_over`. An invalid trial is made once more; twice invalid counts as not passed.
     """
     passed: float | None = None
     failed: float | None = None
@@ -56,7 +62,7 @@ async def highest_rate(trial: Callable[[float], Awaitable[Judged]], start: float
             rate, step = max(rate / step, lowest), min(step * step, MAX_STEP)
         elif failed is None:
             rate, step = rate * step, min(step * step, MAX_STEP)
-        elif failed / passed <= RESOLUTION:
+        elif failed / passed <= resolution or is_over():
             break
         else:
             rate = sqrt(passed * failed)

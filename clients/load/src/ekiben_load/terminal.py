@@ -48,6 +48,8 @@ def summary(report: Report) -> str:
         "| scenario | result | valid | queries | good | p50 ms | p90 ms | p99 ms | generator's CPU |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
         *map(_row, report.runs),
+        "",
+        "Latencies, here and by task, are those of good answers only.",
     ]
     for run in report.runs:
         lines += ["", f"{run.scenario}: {'; '.join([*map(figure, run.further), *run.remarks]) or 'by task'}", ""]
