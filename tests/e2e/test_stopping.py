@@ -99,7 +99,7 @@ def test_readiness_drops_while_requests_are_still_served(tmp_path: Path) -> None
 def test_runners_stop_after_what_their_gateway_has_under_way(tmp_path: Path) -> None:
     """A text whose sentences are still being sent to a runner long after both got their SIGTERM."""
     settings = {"EKIBEN_DRAIN_SECONDS": "0.2", "EKIBEN_RUNNERS": "services", "EKIBEN_MODELS": "bergamot-tiny-en-pt"}
-    sentences = [f"This is sentence number {number} of a long text about the weather." for number in range(400)]
+    sentences = [f"This is sentence number {number} of a long text about the weather." for number in range(2000)]
     body = {"inputs": " ".join(sentences), "parameters": {"src_lang": "en", "tgt_lang": "pt"}}
     with serving(tmp_path / "log", settings) as server, ThreadPoolExecutor(1) as pool:
         answer = pool.submit(httpx.post, f"{server.url}/v1/translation", json=body, timeout=120)
