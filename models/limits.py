@@ -14,6 +14,8 @@ class Limits:
     audio_bytes: int = 100_000_000
     audio_seconds: int = 3_600
     text_characters: int = 500_000
+    texts: int = 10_000
+    """Each has a language that may have to be found out, and a translation of its own."""
     multipart_parts: int = 64
     json_depth: int = 32
     json_values: int = 100_000

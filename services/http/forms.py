@@ -25,9 +25,6 @@ GENERIC_TYPES = ("", "application/octet-stream", "binary/octet-stream", "applica
 FORM_OVERHEAD_BYTES = 1_000_000
 """What parameters and framing may add to the media in a form or a JSON body."""
 
-MOST_TEXTS = 10_000
-"""Texts of one request: each has a language that may have to be found out, and a translation of its own."""
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -135,8 +132,8 @@ def _check_texts(expected: Input, parts: Parts, limits: Limits) -> None:
 
 def check_texts(field: str, texts: Sequence[str], limits: Limits) -> None:
     """Raises `BudgetExceeded` for more texts, or longer ones together, than a request may have."""
-    if len(texts) > MOST_TEXTS:
-        raise BudgetExceeded(f"{field}: {len(texts):,} texts are more than the {MOST_TEXTS:,} that are accepted")
+    if len(texts) > limits.texts:
+        raise BudgetExceeded(f"{field}: {len(texts):,} texts are more than the {limits.texts:,} that are accepted")
     if (length := sum(map(len, texts))) > limits.text_characters:
         raise BudgetExceeded(
             f"{field}: {length:,} characters are more than the {limits.text_characters:,} that are accepted"

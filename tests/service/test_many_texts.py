@@ -12,12 +12,12 @@ import pytest
 from starlette.types import Message
 
 from models import find_model
+from models.limits import Limits
 from models.text.languages import detect
 from services.app import Application
 from services.doors import doors
 from services.edge import Edge
 from services.engine import Engine
-from services.http.forms import MOST_TEXTS
 from services.routes.tasks import FEW_TEXTS, for_texts
 from services.settings import Settings
 
@@ -96,7 +96,7 @@ def test_the_event_loop_does_not_find_out_the_languages_of_many_texts(path: str,
 
 @pytest.mark.parametrize("path", ["/translate", "/v1/translation"])
 def test_there_are_only_so_many_texts_in_a_request(path: str) -> None:
-    texts = ["a"] * (MOST_TEXTS + 1)
+    texts = ["a"] * (Limits().texts + 1)
     status, body, _ = asyncio.run(asked(path, request_of(path, texts)))
     assert status == 413
     assert b"10,001 texts are more than the 10,000" in body
