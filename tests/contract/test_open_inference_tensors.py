@@ -304,7 +304,7 @@ REFUSED_SHAPES: dict[str, tuple[str, dict[str, tuple[int, ...]], type[EkibenErro
     "too many tokens": ("bergamot-tiny-en-pt.encoder", {"ids": (1, 10_000), "mask": (1, 10_000)}, BudgetExceeded),
     "too many rows of many tokens": (
         "bergamot-tiny-en-pt.encoder",
-        {"ids": (48, 51), "mask": (48, 51)},
+        {"ids": (96, 51), "mask": (96, 51)},
         BudgetExceeded,
     ),
     "four minutes": (
