@@ -192,8 +192,8 @@ def test_what_a_problem_repeats_of_a_request_is_bounded(http: httpx.Client) -> N
     parameters = dict.fromkeys(map(str, range(5_000)), 1)
     errors = problem(http.post(ROUTE, json={"inputs": TEXT, "parameters": parameters}), 422)["errors"]
     assert 1 < len(errors) < 100
-    problem(http.post(ROUTE, json={"inputs": TEXT, "parameters": {"x" * MEGABYTE: 1}}), 422)
-    problem(http.post(ROUTE, json={"inputs": TEXT, "parameters": {"model": "x" * MEGABYTE}}), 404)
+    problem(http.post(ROUTE, json={"inputs": TEXT, "parameters": {"x" * (MEGABYTE // 2): 1}}), 422)
+    problem(http.post(ROUTE, json={"inputs": TEXT, "parameters": {"model": "x" * (MEGABYTE // 2)}}), 404)
 
 
 def test_an_overlong_json_body_may_be_longer_than_its_picture(http: httpx.Client) -> None:
