@@ -22,6 +22,9 @@ LANE_ROWS = 8
 """So many rows share a step before others have steps of their own, at the same time: with fewer a step costs more for
 each of them."""
 
+ENOUGH = 4
+"""With fewer rows a step costs so much more for each that what is queued is encoded first, by every worker."""
+
 CROWD = 16
 FEW = 4
 """Rows of one request: so many make their steps long for others, and so few need not bear that."""
@@ -76,11 +79,12 @@ class StepwiseScheduler:
     def wake(self) -> None:
         """Start what can be started.
 
-        Where rows wait for a step one worker encodes at the most: they would stand still for as long as that takes.
+        Where enough rows wait for a step one worker encodes at the most: they stand still for as long as all do.
         """
         while self._idle_workers:
             waiting = [lane for lane in self._lanes if not lane.stepping]
-            if not (waiting and self._encoding) and (tickets := self._next_to_encode()):
+            enough = waiting and sum(len(lane.tickets) for lane in self._lanes) >= ENOUGH
+            if not (enough and self._encoding) and (tickets := self._next_to_encode()):
                 self._encoding += 1
                 self._start(partial(self._encode, tickets), partial(self._encoded, tickets))
             elif waiting:

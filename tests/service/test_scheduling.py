@@ -22,7 +22,7 @@ from models.task import Array, Item
 from services.runners.one_shot import OneShotScheduler
 from services.runners.queueing import FairQueue, Flow
 from services.runners.rows import RunsGraph
-from services.runners.stepwise import StepwiseScheduler
+from services.runners.stepwise import ENOUGH, StepwiseScheduler
 from tests.service import tiny_models as tiny
 from tests.service.simulation import SimulatedExecutor, simulate
 from tests.service.test_stepwise import load
@@ -550,3 +550,36 @@ def test_many_rows_step_in_as_many_lanes_as_there_may_be_at_the_same_time(tmp_pa
         sorted(size for when, size in steps if when == moment) for moment, lanes in at_once.items() if lanes == 2
     ]
     assert [8, 8] in together, together
+
+
+def first_steps(folder: Path, requests: int) -> list[int]:
+    """How many rows share each step, of so many requests of one row that come at the same time."""
+
+    async def run() -> list[int]:
+        loop = asyncio.get_running_loop()
+        sizes: list[int] = []
+        model = load(tiny.CACHE, folder)
+        scheduler = StepwiseScheduler(
+            model,
+            executor=SimulatedExecutor(loop, lambda: 1.0),
+            max_rows=8,
+            max_encode_cost=1,
+            on_batch=lambda size, cost: sizes.append(size),
+        )
+        queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
+
+        async def call() -> None:
+            flow = queue.open(10, loop.time() + 1000)
+            ticket = await flow.submit(tiny.cache_item([1, 2, 3], tiny.Greedy()))
+            assert await ticket.future == tiny.cache_tokens([1, 2, 3], tiny.Greedy())
+            flow.close()
+
+        await asyncio.gather(*(call() for _ in range(requests)))
+        return sizes
+
+    return simulate(run)
+
+
+def test_a_few_rows_wait_until_others_are_there_and_no_longer(tmp_path: Path) -> None:
+    assert first_steps(tmp_path, 1)[0] == 1, "a lone one waits for nobody"
+    assert first_steps(tmp_path, 8)[0] == ENOUGH, "the first of eight goes on when enough are there, not when all are"
