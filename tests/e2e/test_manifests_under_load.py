@@ -157,7 +157,7 @@ def test_a_runner_that_is_killed_under_load(gateway: Server, runners: dict[str, 
     # clients do is a matter of moments: `refused` is the one that surely does.
     assert {200} <= set(seen[VICTIM]) <= {200, 503}, seen
     assert all(int(each.headers["retry-after"]) >= 1 for each in load.answers[VICTIM] if each.status_code == 503)
-    assert told < 2
+    assert told < 5  # by the broken connection; ten seconds of silence would tell too
 
 
 def test_a_runner_listens_to_this_machine_only(runners: dict[str, RunnerProcess], gateway: Server) -> None:
