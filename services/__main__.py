@@ -54,9 +54,8 @@ def main() -> int:
     return start("services.gateway:Gateway", options.host, options.port, greeting, signals)
 
 
-def start(service: str, host: str, port: int, greeting: str, signals: Signals | None = None) -> int:
+def start(service: str, host: str, port: int, greeting: str, signals: Signals) -> int:
     """Serve a BentoML service until it ends, and greet when it is ready; its exit code, as a shell would tell it."""
-    signals = signals or Signals()
     if (reason := refusal(port)) is not None:
         print(f"ekiben cannot start: {reason}", file=sys.stderr)
         return 1

@@ -1,1 +1,1 @@
-"""HTTP itself, and nothing of ekiben's: bodies and their forms, codings, negotiation, errors, kept connections."""
+"""HTTP itself, whatever is asked: bodies and their forms, codings, negotiation, errors, kept connections."""

@@ -18,6 +18,9 @@ DISCARD_SECONDS = 30.0
 THREAD_BYTES = 100_000
 """What is longer than this is taken apart, or put together, in a thread."""
 
+DETECTION_BYTES = THREAD_BYTES // 10
+"""Finding out the language of a text takes as long: of ten, a millisecond or two."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -26,7 +26,6 @@ from services.engine import Engine
 from services.http import bodies, forms
 from services.http.problems import invalid_fields
 from services.routes.sentence_errors import Handler, in_the_dialects_words
-from services.routes.tasks import for_texts
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 AUTO = "auto"
@@ -151,7 +150,8 @@ class LibreTranslate:
                 self._engine.settings.limits,
                 texts={"inputs": texts},
             )
-            model = await for_texts(len(texts), self._task.choose, self._served, request)
+            size = bodies.DETECTION_BYTES * len(texts)
+            model = await bodies.in_thread(size, self._task.choose, self._served, request)
             record.provider, record.model = self._engine.runner(model).provider, model.id
             async with cancelled_when_client_goes(http):
                 answers = await self._engine.answer(
@@ -168,7 +168,8 @@ class LibreTranslate:
         known = languages_of(self._served)
         if not known:
             raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
-        return await for_texts(len(texts), lambda: [languages.detect(text, known) for text in texts])
+        size = bodies.DETECTION_BYTES * len(texts)
+        return await bodies.in_thread(size, lambda: [languages.detect(text, known) for text in texts])
 
     def _told(self, found: Detected) -> dict[str, Any]:
         language = found.language or languages_of(self._served)[0]

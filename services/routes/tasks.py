@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
 from fastapi import FastAPI
 from pydantic import TypeAdapter, ValidationError
@@ -29,12 +29,6 @@ from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
 JSON = "application/json"
 
-FEW_TEXTS = 10
-"""The languages of so many are found out in a millisecond or two."""
-
-A = ParamSpec("A")
-T = TypeVar("T")
-
 
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[str, TaskRoute]:
     """Add a route for every task; by path, what answers a POST there."""
@@ -50,13 +44,6 @@ def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[
             **task_documentation(task),
         )
     return routes
-
-
-async def for_texts(count: int, function: Callable[A, T], *arguments: A.args, **named: A.kwargs) -> T:
-    """Call a function that may find out the languages of so many texts: of many in a thread, else at once."""
-    if count > FEW_TEXTS:
-        return await asyncio.to_thread(function, *arguments, **named)
-    return function(*arguments, **named)
 
 
 class TaskRoute:
@@ -93,9 +80,11 @@ class TaskRoute:
             size = forms.text_length(parts.parameters)
             request = await bodies.in_thread(size, self._request, parts, media_type)
             candidates = self._engine.candidates(self._task, request.parameters.model)
-            texts = sum(map(len, request.texts.values()))
-            named = request.parameters.model is not None
-            model = candidates[0] if named else await for_texts(texts, self._task.choose, candidates, request)
+            if request.parameters.model is not None:
+                model = candidates[0]
+            else:
+                size = bodies.DETECTION_BYTES * sum(map(len, request.texts.values()))
+                model = await bodies.in_thread(size, self._task.choose, candidates, request)
             self._note(model, record)
             answering = partial(
                 self._engine.answer, self._task, model, request, deadline=deadline, timings=record.timings

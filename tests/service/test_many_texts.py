@@ -18,7 +18,7 @@ from services.app import Application
 from services.doors import doors
 from services.edge import Edge
 from services.engine import Engine
-from services.routes.tasks import FEW_TEXTS, for_texts
+from services.http.bodies import DETECTION_BYTES, in_thread
 from services.settings import Settings
 
 TEXTS = ["O gato está dormindo no sofá."] * 2_000 + ["東京に行きます"]
@@ -102,7 +102,7 @@ def test_there_are_only_so_many_texts_in_a_request(path: str) -> None:
     assert b"10,001 texts are more than the 10,000" in body
 
 
-@pytest.mark.parametrize(("count", "beside"), [(1, False), (FEW_TEXTS, False), (FEW_TEXTS + 1, True)])
+@pytest.mark.parametrize(("count", "beside"), [(1, False), (10, False), (11, True)])
 def test_few_texts_are_not_worth_a_thread(count: int, beside: bool) -> None:
-    thread = asyncio.run(for_texts(count, threading.get_ident))
+    thread = asyncio.run(in_thread(DETECTION_BYTES * count, threading.get_ident))
     assert (thread != threading.get_ident()) is beside

@@ -315,6 +315,15 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
             assert result == tokens
 
 
+async def write(queue: FairQueue, search: tiny.Greedy, rows: int = 1) -> None:
+    """A request of so many rows, each of which gets its own tokens."""
+    flow = queue.open(10, queue.loop.time() + 1000)
+    tickets = [await flow.submit(tiny.cache_item([1, 2, 3], replace(search, tokens=[]))) for _ in range(rows)]
+    for ticket in tickets:
+        assert await ticket.future == tiny.cache_tokens([1, 2, 3], search)
+    flow.close()
+
+
 @dataclass
 class Counted(RunsGraph):
     """An encoder that notes what it was given."""
@@ -412,16 +421,11 @@ def steps_beside(folder: Path, document: int) -> list[int]:
         scheduler = StepwiseScheduler(model, executor=SimulatedExecutor(loop, lambda: 1.0), max_rows=48)
         queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
 
-        async def write(arrival: float, rows: int) -> None:
-            await asyncio.sleep(arrival)
-            flow = queue.open(10, loop.time() + 1000)
-            items = [tiny.cache_item([1, 2, 3], tiny.Greedy()) for _ in range(rows)]
-            tickets = [await flow.submit(item) for item in items]
-            for ticket in tickets:
-                assert await ticket.future == tiny.cache_tokens([1, 2, 3], tiny.Greedy())
-            flow.close()
+        async def write_later() -> None:
+            await asyncio.sleep(1.5)
+            await write(queue, tiny.Greedy())
 
-        await asyncio.gather(write(0, document), write(1.5, 1))
+        await asyncio.gather(write(queue, tiny.Greedy(), document), write_later())
 
     simulate(run)
     return sizes
@@ -505,11 +509,7 @@ def test_new_requests_of_different_shapes_are_encoded_apart(
 
         async def call(arrival: float, prompt: Sequence[int]) -> None:
             await asyncio.sleep(arrival)
-            flow = queue.open(10, loop.time() + 100)
-            search = tiny.Greedy(prompt=tuple(prompt))
-            ticket = await flow.submit(tiny.cache_item([1, 2, 3], search))
-            assert await ticket.future == tiny.cache_tokens([1, 2, 3], search)
-            flow.close()
+            await write(queue, tiny.Greedy(prompt=tuple(prompt)))
 
         await asyncio.gather(call(0, (1,)), *(call(0.5, prompt) for prompt in prompts))
 
@@ -535,12 +535,7 @@ def test_many_rows_step_in_as_many_lanes_as_there_may_be_at_the_same_time(tmp_pa
             on_batch=lambda size, cost: steps.append((loop.time(), size)),
         )
         queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
-        flow = queue.open(10, loop.time() + 1000)
-        items = [tiny.cache_item([1, 2, 3], tiny.Greedy(most=40)) for _ in range(24)]
-        tickets = [await flow.submit(item) for item in items]
-        for ticket in tickets:
-            assert await ticket.future == tiny.cache_tokens([1, 2, 3], tiny.Greedy(most=40))
-        flow.close()
+        await write(queue, tiny.Greedy(most=40), 24)
         return steps
 
     steps = simulate(run)
@@ -568,13 +563,7 @@ def first_steps(folder: Path, requests: int) -> list[int]:
         )
         queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
 
-        async def call() -> None:
-            flow = queue.open(10, loop.time() + 1000)
-            ticket = await flow.submit(tiny.cache_item([1, 2, 3], tiny.Greedy()))
-            assert await ticket.future == tiny.cache_tokens([1, 2, 3], tiny.Greedy())
-            flow.close()
-
-        await asyncio.gather(*(call() for _ in range(requests)))
+        await asyncio.gather(*(write(queue, tiny.Greedy()) for _ in range(requests)))
         return sizes
 
     return simulate(run)
