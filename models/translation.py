@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,14 +12,12 @@ from pydantic import BaseModel, Field
 
 from models.errors import InvalidInput
 from models.media import TEXT
-from models.task import NEXT, PAUSE, Conversation, Input, Parameters, Partial, Request, Submit, Task
-from models.text import languages, markup, sentences
-from models.text.sentence_translation import Rows, row, translate
+from models.task import PAUSE, Conversation, Input, Parameters, Partial, Request, Task
+from models.text import languages
+from models.text.lookahead import Lookahead
+from models.text.parts import Part, parts
 from models.text.translators import CATALOGUE, Translator
 from models.text.vocabulary import Vocabulary
-
-WINDOW = 128
-"""Sentences of one request that are under way at a time: enough to fill batches, few enough to hold in memory."""
 
 AT_ONCE = 50
 """Pieces after which others have the thread, where none of them has to be waited for: a text can be all line breaks."""
@@ -47,21 +45,6 @@ class Piece:
 
     input: int
     text: str
-
-
-@dataclass(eq=False)
-class _Part:
-    """A sentence on its way, or what comes through as it is."""
-
-    input: int
-    text: str
-    translator: Translator | None = None
-    in_order: bool = False
-    finish: Callable[[str], str] = str
-    """What becomes of the translation: HTML again, say."""
-    rows: Rows | None = None
-    awaited: int = 0
-    outputs: list[str] = field(default_factory=list)
 
 
 class Translation(Task[Translator, TranslationParameters]):
@@ -97,28 +80,27 @@ class Translation(Task[Translator, TranslationParameters]):
     def converse(self, model: Translator, request: Request[TranslationParameters]) -> Conversation[list[Translated]]:
         texts = request.texts["inputs"]
         served = [model] if request.parameters.model else [each for each in self.models if each.id in request.opened]
-        whole: list[list[str]] = [[] for _ in texts]
-        ahead: deque[_Part] = deque()  # in the order of the texts
-        waiting: deque[_Part] = deque()  # for each item that was submitted, in that order
         translators = yield from _translators(texts, served, request.parameters)
+        rows = Lookahead[Part]()
+        begun: deque[Part] = deque()  # in the order of the texts
+        whole: list[list[str]] = [[] for _ in texts]
         pieces = 0  # since something was waited for
-        for part in _parts(texts, translators, request.parameters):
-            ahead.append(part)
-            if part.translator:
-                part.rows = translate(
-                    part.text, part.translator, request.opened[part.translator.id], in_order=part.in_order
-                )
-                yield from _advance(part, waiting, request.opened)
-            while len(waiting) >= WINDOW:
-                yield from _take(waiting, request.opened)
-                pieces = 0
-            yield from _hand_over(ahead, whole)
+        for part in parts(texts, translators, html=request.parameters.format == "html"):
+            begun.append(part)
+            rows.add(part.begin(request.opened))
+            while rows.full:
+                yield from rows.submit()
+                if rows.full:
+                    yield from _take(rows, request.opened)
+                    pieces = 0
+            yield from _hand_over(begun, whole)
             pieces += 1
             if pieces % AT_ONCE == 0:
                 yield PAUSE
-        while waiting:
-            yield from _take(waiting, request.opened)
-            yield from _hand_over(ahead, whole)
+        while not rows.idle:
+            yield from rows.submit()
+            yield from _take(rows, request.opened)
+            yield from _hand_over(begun, whole)
         return [Translated(translation_text="".join(pieces)) for pieces in whole]
 
 
@@ -175,62 +157,17 @@ def _translators(
     return found
 
 
-def _parts(
-    texts: Sequence[str], translators: Sequence[Translator | None], parameters: TranslationParameters
-) -> Iterator[_Part]:
-    """The texts in pieces."""
-    for place, (text, translator) in enumerate(zip(texts, translators, strict=True)):
-        if translator is None:
-            yield _Part(place, text)
-        elif parameters.format == "html":
-            for run in markup.runs(text):
-                yield from _run_parts(place, run, translator)
-        else:
-            for piece in sentences.parts(text, translator.source_language):
-                yield _Part(place, piece.text, translator if piece.is_sentence else None)
+def _take(rows: Lookahead[Part], opened: Mapping[str, Vocabulary]) -> Conversation[None]:
+    """Wait for a row's output; what was asked may have to be asked again."""
+    row, tokens = yield from rows.take()
+    rows.add_first(row.asker.answer(row.place, tokens, opened))
 
 
-def _run_parts(place: int, run: markup.Run, translator: Translator) -> Iterator[_Part]:
-    if not run.is_prose:
-        yield _Part(place, run.text)
-        return
-    for piece in sentences.parts(run.text, translator.source_language, breaks=False):
-        before, middle, after = markup.without_edges(piece.text)
-        yield _Part(place, run.restore(before))
-        if middle:
-            yield _Part(place, middle, translator, in_order=True, finish=run.restore)
-        yield _Part(place, run.restore(after))
-
-
-def _advance(part: _Part, waiting: deque[_Part], opened: Mapping[str, Vocabulary]) -> Conversation[None]:
-    """Let a sentence go on with what it waited for: it submits more or is done."""
-    assert part.rows is not None and part.translator is not None
-    try:
-        texts = part.rows.send(part.outputs) if part.awaited else next(part.rows)
-    except StopIteration as end:
-        part.text, part.rows = part.finish(end.value), None
-        return
-    part.awaited, part.outputs = len(texts), []
-    waiting.extend([part] * len(texts))
-    vocabulary = opened[part.translator.id]
-    yield Submit([row(part.translator, vocabulary, text) for text in texts], part.translator)
-
-
-def _take(waiting: deque[_Part], opened: Mapping[str, Vocabulary]) -> Conversation[None]:
-    """Wait for the oldest item's output."""
-    tokens = yield NEXT
-    part = waiting.popleft()
-    assert part.translator is not None
-    part.outputs.append(opened[part.translator.id].decode(tokens))
-    if len(part.outputs) == part.awaited:
-        yield from _advance(part, waiting, opened)
-
-
-def _hand_over(ahead: deque[_Part], whole: list[list[str]]) -> Conversation[None]:
+def _hand_over(begun: deque[Part], whole: list[list[str]]) -> Conversation[None]:
     """Put what is done into the answer, in order."""
     pieces = 0
-    while ahead and ahead[0].rows is None:
-        part = ahead.popleft()
+    while begun and begun[0].done:
+        part = begun.popleft()
         whole[part.input].append(part.text)
         yield Partial(Piece(part.input, part.text))
         pieces += 1

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from models.errors import InvalidInput
 from models.task import NEXT, PAUSE, Partial, Request, Submit
+from models.text.lookahead import WINDOW
 from models.text.translators import CATALOGUE
-from models.translation import AT_ONCE, WINDOW, Piece, Translation, TranslationParameters, find_translator
+from models.translation import AT_ONCE, Piece, Translation, TranslationParameters, find_translator
 
 TASK = Translation()
 EN_PT, PT_EN = CATALOGUE[:2]
