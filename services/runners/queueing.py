@@ -3,7 +3,8 @@
 Requests share a model by start-time fair queueing (Goyal, Vin & Cheng 1996): a request of a thousand items
 and one of a single item each get their turn in proportion to cost. What waits is bounded by cost. A request
 holds a *flow*: it reserves the cost of a lone request while it is open, so that once let in it can always go
-on; what it has beyond that waits for room, first come first served. Everything here runs on the event loop.
+on; what it has beyond that waits for room, first come first served, in half of the bound: the other half is for
+requests that are yet to come. Everything here runs on the event loop.
 """
 
 from __future__ import annotations
@@ -64,7 +65,11 @@ class Flow:
     @property
     def share(self) -> int:
         """What it takes of the queue's bound."""
-        return max(self.reserved, self.queued)
+        return self.share_with(0)
+
+    def share_with(self, cost: int) -> int:
+        """What it would take with so much more in the queue."""
+        return max(self.reserved, self.queued + cost)
 
     @property
     def is_under_way(self) -> bool:
@@ -155,7 +160,7 @@ class FairQueue:
         self.bound = bound
         self.bound_seconds = bound_seconds
         self.cost = 0
-        self._claimed = 0
+        self._claimed = self._reserved = 0
         self._shape = shape
         self._wake = wake
         self._is_idle = is_idle
@@ -171,17 +176,20 @@ class FairQueue:
     def check(self, cost: int) -> None:
         """Raises `Overloaded` where a request of this cost would not be let in: it would wait beyond the bounds."""
         too_long = self._speed.seconds(self._claimed) > self.bound_seconds
-        if too_long or self._gate or self._claimed + cost > self.bound:
+        came_first = sum(flow.share_with(more) - flow.share for flow, more, _ in self._gate)
+        if too_long or self._claimed + came_first + cost > self.bound:
             raise Overloaded("the model's queue is full", retry_after_seconds=self.drain_seconds())
 
     def open(self, cost: int, deadline: float) -> Flow:
         """Let a request in; `deadline` is a time of the loop's clock. Raises `Overloaded`."""
         self.check(cost)
         self._claimed += cost
+        self._reserved += cost
         return Flow(self, cost, deadline)
 
     def leave(self, flow: Flow) -> None:
         self._claimed -= flow.share
+        self._reserved -= flow.reserved
         flow.reserved = flow.queued = 0
         self._open_gate()
 
@@ -230,9 +238,9 @@ class FairQueue:
         self._open_gate()
 
     def _fits(self, flow: Flow, cost: int) -> bool:
-        """Within the bound; and where nothing waits, an item that is larger than the bound has its turn too."""
-        share = max(flow.reserved, flow.queued + cost)
-        return self._claimed - flow.share + share <= self.bound or self.cost == 0
+        """Within the bounds; and where nothing waits, an item that is larger than they are has its turn too."""
+        claimed = self._claimed - flow.share + flow.share_with(cost)
+        return (claimed <= self.bound and claimed - self._reserved <= self.bound / 2) or self.cost == 0
 
     def _open_gate(self) -> None:
         while self._gate and self._fits(*self._gate[0][:2]):

@@ -128,6 +128,29 @@ def test_nothing_of_a_request_that_left_stays_in_the_queue() -> None:
     assert simulate(scenario) == []
 
 
+def test_large_requests_leave_half_of_the_queue_to_those_to_come() -> None:
+    async def scenario() -> None:
+        queue = FairQueue(bound=100, shape=lambda item: 0, wake=lambda: None)
+        deadline = queue.loop.time() + 1000
+        item = Item({}, cost=10)
+        large = [queue.open(10, deadline) for _ in range(3)]
+        for flow in large:
+            while flow.has_room(item):
+                await flow.submit(item)
+        assert queue.cost == 30 + 50
+        waiting = asyncio.create_task(large[0].submit(item))
+        await asyncio.sleep(0)
+        await queue.open(10, deadline).submit(item)
+        with pytest.raises(Overloaded):
+            queue.check(10)  # the one that waits came before it
+        waiting.cancel()
+        await asyncio.sleep(0)
+        await queue.open(10, deadline).submit(item)
+        assert queue.cost == 100
+
+    simulate(scenario)
+
+
 def test_time_in_which_something_runs_and_nothing_waits_counts_too() -> None:
     """Requests that each come shortly before the last has ended: the model is at work all the time."""
 
