@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from time import thread_time
 
 import pytest
@@ -22,6 +23,14 @@ from services.http.negotiation import prefers
 FOUR_TIMES = 8
 """A linear function takes 4 times as long for 4 times as much, a quadratic one 16 times."""
 SECONDS_OF_NO_MATTER = 0.05
+
+
+@pytest.fixture(autouse=True)
+def _no_collections() -> Iterator[None]:
+    """A collection of garbage goes through all that other tests have left."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def _seconds(function: Callable[[str], object], text: str) -> float:
