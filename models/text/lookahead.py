@@ -64,7 +64,7 @@ class Lookahead(Generic[T]):
         self._waiting.extendleft(reversed(rows))
 
     def submit(self) -> Conversation[None]:
-        """Submit as much as may be under way."""
+        """Submit as much as may be under way, each group in the text's order."""
         while self._waiting and len(self._under_way) + TOGETHER <= WINDOW:
             group = self._alike()
             self._under_way.extend(group)
@@ -79,7 +79,7 @@ class Lookahead(Generic[T]):
     def _alike(self) -> list[Row[T]]:
         first = self._waiting[0]
         company = (row for row in self._waiting if row.model is first.model)
-        group = heapq.nsmallest(TOGETHER, company, key=lambda row: abs(row.item.cost - first.item.cost))
-        chosen = set(group)
+        chosen = set(heapq.nsmallest(TOGETHER, company, key=lambda row: abs(row.item.cost - first.item.cost)))
+        group = [row for row in self._waiting if row in chosen]
         self._waiting = deque(row for row in self._waiting if row not in chosen)
         return group

@@ -71,7 +71,8 @@ def test_every_row_is_submitted_once_with_the_first_that_waits(asked: list[tuple
     for group in driven.submitted:
         assert len(group) <= TOGETHER
         assert len({asked[number][1].id for number in group}) == 1
-        assert min(left) in group
+        assert group[0] == min(left)
+        assert group == sorted(group), "in the text's order, for those who read along"
         left -= set(group)
 
 
