@@ -80,7 +80,7 @@ def reference(model: Model, case: Case) -> list[str] | None:
 
 
 def error_rate(spoken: Sequence[str], heard: Sequence[str]) -> float:
-    from transformers.models.speech.whisper.english_normalizer import EnglishTextNormalizer
+    from transformers.models.whisper.english_normalizer import EnglishTextNormalizer
 
     normal: Any = EnglishTextNormalizer({})  # type: ignore[no-untyped-call]
     return float(jiwer.wer([normal(text) for text in spoken], [normal(text) for text in heard]))
@@ -101,6 +101,13 @@ async def table() -> str:
     models = (find_model("whisper-tiny-en"), find_model("moonshine-tiny-en"))
     engine = Engine(Settings(device="cpu", models=models))
     engine.start()
+    try:
+        return await rows(engine, models)
+    finally:
+        await engine.stop()
+
+
+async def rows(engine: Engine, models: Sequence[Model]) -> str:
     while not engine.ready:
         assert engine.failure is None, engine.failure
         await asyncio.sleep(0.1)
@@ -115,7 +122,6 @@ async def table() -> str:
             theirs = "" if known is None else f"{error_rate(case.spoken, known):.3f}"
             words = sum(len(text.split()) for text in case.spoken)
             lines.append(f"| {case.title} | {case.seconds} | {words} | {model.id} | {heard:.3f} | {theirs} |")
-    await engine.stop()
     return "\n".join(lines)
 
 
