@@ -54,6 +54,10 @@ class Student(nn.Module):
         value = cast(Tensor, getattr(self, name))
         return value.float() * self.steps[name] if name in self.steps else value
 
+    def embed(self, ids: Tensor) -> Tensor:
+        """Rows of the table, which stays as it is stored: only what is taken out becomes float."""
+        return functional.embedding(ids, getattr(self, EMBEDDING)).float() * self.steps.get(EMBEDDING, 1.0)
+
     def place(self, words: Tensor, positions: Tensor) -> Tensor:
         """Embeddings with their positions: all sines, then all cosines."""
         angles = positions.float()[..., None] * self.frequencies
@@ -95,7 +99,7 @@ class Encoder(nn.Module):
 
     def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, ...]:
         student = self.student
-        words = functional.embedding(ids, student.weight(EMBEDDING))
+        words = student.embed(ids)
         x = student.place(words, torch.arange(ids.shape[1]))
         for layer in student.encoder_layers:
             name = f"encoder_l{layer}_self"
@@ -130,8 +134,7 @@ class Decoder(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         memory = ((keys_0, values_0), (keys_1, values_1))
         student = self.student
-        table = student.weight(EMBEDDING)
-        words = functional.embedding(previous.clamp(min=0), table) * (previous >= 0).float()[..., None]
+        words = student.embed(previous.clamp(min=0)) * (previous >= 0).float()[..., None]
         x = student.place(words, positions[:, None])
         after = []
         for place, layer in enumerate(student.decoder_layers):
@@ -142,7 +145,7 @@ class Decoder(nn.Module):
             x = student.norm(x + functional.relu(cell), f"{name}_ffn")
             x = student.attention(x, *memory[place], mask, f"decoder_l{layer}_context")
             x = student.feed_forward(x, f"decoder_l{layer}_ffn")
-        return x @ table.T + student.weight("decoder_ff_logit_out_b"), torch.stack(after)
+        return x @ student.weight(EMBEDDING).T + student.weight("decoder_ff_logit_out_b"), torch.stack(after)
 
 
 def cases(student: Student, sizes: Sequence[tuple[int, int]] = SIZES) -> tuple[list[Inputs], list[Inputs]]:

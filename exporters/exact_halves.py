@@ -13,8 +13,9 @@ LEAST_VALUES: Final = 1024
 
 def store(model: onnx.ModelProto) -> None:
     """Store initializers whose every value is a float16's as such, with a cast, which ONNX Runtime does once as it
-    makes the session: the file has half the size, and the arithmetic is the same."""
-    casts = []
+    makes the session: the file has half the size, and the arithmetic is the same. Of a table whose rows are looked up
+    only these are cast, at each run: whole it would be in memory once more."""
+    stored = {}
     for tensor in model.graph.initializer:
         if tensor.data_type != onnx.TensorProto.FLOAT or np.prod(tensor.dims, dtype=np.int64) < LEAST_VALUES:
             continue
@@ -23,9 +24,18 @@ def store(model: onnx.ModelProto) -> None:
             halves = values.astype(np.float16)
         if not np.array_equal(halves, values):
             continue
-        name = tensor.name
-        tensor.CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}.float16"))
-        casts.append(onnx.helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
+        stored[tensor.name] = f"{tensor.name}.float16"
+        tensor.CopyFrom(onnx.numpy_helper.from_array(halves, stored[tensor.name]))
+    nodes = [_cast(halves, name) for name, halves in stored.items()]
+    for node in model.graph.node:
+        nodes.append(node)
+        if node.op_type == "Gather" and node.input[0] in stored:
+            rows = node.output[0]
+            node.input[0], node.output[0] = stored[node.input[0]], f"{rows}.float16"
+            nodes.append(_cast(node.output[0], rows))
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def _cast(halves: str, name: str) -> onnx.NodeProto:
+    return onnx.helper.make_node("Cast", [halves], [name], to=onnx.TensorProto.FLOAT)

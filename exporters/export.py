@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import importlib.util
 import inspect
 import math
 import platform
-import re
 import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -50,9 +50,17 @@ def _sources(modules: set[str]) -> set[Path]:
             specification = importlib.util.find_spec(module)
             assert specification is not None and specification.origin is not None, module
             seen[module] = Path(specification.origin)
-        text = "".join(seen[module].read_text("utf-8") for module in modules)
-        modules = set(re.findall(r"^ *from (exporters\.\w+) import", text, re.MULTILINE))
+        modules = {each for module in modules for each in _imports(seen[module])}
     return set(seen.values())
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The modules of this package that a file imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.ImportFrom) and node.module == __package__:
+            yield from (f"{node.module}.{name.name}" for name in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.module.startswith(f"{__package__}."):
+            yield node.module
 
 
 def find(model: Model) -> Manifest | None:
