@@ -59,10 +59,11 @@ class Detection(BaseModel):
 
 
 class Translations(BaseModel):
-    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`."""
+    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`; `alternatives`, always none, if asked for."""
 
     translatedText: str | list[str]  # noqa: N815 (the dialect's name)
     detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
+    alternatives: list[str] | list[list[str]] | None = None
 
 
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
@@ -112,9 +113,10 @@ class LibreTranslate:
         return [model for model in self._engine.settings.models if isinstance(model, Translator)]
 
     async def languages(self, http: HttpRequest) -> Response:
-        targets: dict[str, list[str]] = {}
+        # Clients look up a target's name here, so that a language is there also where nothing is translated from it.
+        targets: dict[str, list[str]] = {code: [] for code in languages_of(self._served)}
         for model in self._served:
-            targets.setdefault(model.source_language, []).append(model.target_language)
+            targets[model.source_language].append(model.target_language)
         known = [Language(code=code, name=languages.name(code), targets=into) for code, into in targets.items()]
         return JSONResponse([each.model_dump() for each in known])
 
@@ -162,6 +164,9 @@ class LibreTranslate:
         document: dict[str, Any] = {"translatedText": translated if several else translated[0]}
         if told := [self._told(each) for each in detected]:
             document["detectedLanguage"] = told if several else told[0]
+        if fields.get("alternatives") not in (None, "", 0, "0"):
+            # Others give as many as there are, and their clients read the field without looking whether it is there.
+            document["alternatives"] = [[] for _ in texts] if several else []
         return JSONResponse(document)
 
     async def _detected(self, texts: Sequence[str]) -> list[Detected]:
