@@ -59,7 +59,7 @@ class Detection(BaseModel):
 
 
 class Translations(BaseModel):
-    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`; `alternatives`, always none, if asked for."""
+    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`; `alternatives`, always none, if asked."""
 
     translatedText: str | list[str]  # noqa: N815 (the dialect's name)
     detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815

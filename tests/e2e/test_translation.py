@@ -117,6 +117,17 @@ def test_html_keeps_its_tags_and_translates_between_them(http: httpx.Client) -> 
     assert "<b>mundo</b>" in answer and "our" not in answer
 
 
+def test_markdown_keeps_its_form_and_its_code(http: httpx.Client) -> None:
+    code = "```python\nfor item in items:\n    process(item)\n```"
+    document = (
+        f"## Installation\n\n- with **bold text** here\n\n| Apple | A red fruit |\n|---|---|\n\n{code}\n\n{NIGHT}\n"
+    )
+    form = r"## \w+\n\n- \w+ \*\*[\w ]+\*\* \w+\n\n\| \w+ \| [\w ]+ \|\n\|---\|---\|\n\n"
+    answer = translate(http, document, src_lang="en")
+    assert re.fullmatch(form + re.escape(f"{code}\n\n{NOITE}\n"), answer), answer
+    assert not {"Installation", "Apple", "text"} & set(re.findall(r"\w+", answer))
+
+
 @pytest.mark.parametrize("format", ["html", "text"])
 def test_what_is_between_tags_stays_there(http: httpx.Client, format: str) -> None:
     # The model alone writes all words before the last tag.

@@ -32,6 +32,7 @@ def found(text: str) -> list[str]:
         ("[[name]], $(name), $name and %name% but $5 and 5%", ["[[name]]", "$(name)", "$name", "%name%"]),
         ("%lu of %@, :count :smile: at 14:30, a:b", ["%lu", "%@", ":count", ":smile:"]),
         (r"Copy C:\Users\Ann\a.txt. Line\nThen\tstop", [r"C:\Users\Ann\a.txt", r"\n", r"\t"]),
+        ("the *best* of **all**, 2*3 * 4", ["*", "*", "**", "**"]),
         ("25 m² of CO₂, 10⁻³", ["²", "₂", "⁻³"]),
         ("plain words, nothing more: no.", []),
     ],
