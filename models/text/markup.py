@@ -92,6 +92,19 @@ def runs(document: str) -> Iterator[Run]:
     yield run
 
 
+def prose(document: str, enough: int) -> str:
+    """The document's text without its markup: the beginning of it, where there is enough."""
+    pieces: list[str] = []
+    length = 0
+    for run in runs(document):
+        if length >= enough:
+            break
+        if run.is_prose:
+            pieces.append(_STAND_IN.sub(" ", run.text))
+            length += len(pieces[-1].strip())
+    return " ".join(" ".join(pieces).split())
+
+
 def _unescaped(text: str) -> str:
     """The text with characters for their references."""
     # Python reads no number of more than 4,300 digits; the largest of a character has seven.

@@ -51,6 +51,11 @@ def protected_spans(text: str) -> list[Span]:
     return [match.span() for match in _PROTECTED.finditer(text)]
 
 
+def unprotected(text: str) -> str:
+    """The text with spaces for its protected spans."""
+    return _PROTECTED.sub(" ", text)
+
+
 def number_spans(text: str) -> list[Span]:
     return [match.span() for match in _NUMBER.finditer(text)]
 

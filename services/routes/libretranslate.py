@@ -141,7 +141,8 @@ class LibreTranslate:
         with self._memory.share() as share:
             fields = await self._fields(http, deadline, share)
             texts, source = _texts(fields), _field(fields, "source")
-            detected = await self._detected(texts) if source == AUTO else []
+            html = fields.get("format") == "html"
+            detected = await self._detected(texts, html=html) if source == AUTO else []
             request = Request(
                 {},
                 _parameters(
@@ -152,7 +153,7 @@ class LibreTranslate:
                 self._engine.settings.limits,
                 texts={"inputs": texts},
             )
-            size = bodies.DETECTION_BYTES * len(texts)
+            size = bodies.detection_size(texts)
             model = await bodies.in_thread(size, self._task.choose, self._served, request)
             record.provider, record.model = self._engine.runner(model).provider, model.id
             async with cancelled_when_client_goes(http):
@@ -169,12 +170,12 @@ class LibreTranslate:
             document["alternatives"] = [[] for _ in texts] if several else []
         return JSONResponse(document)
 
-    async def _detected(self, texts: Sequence[str]) -> list[Detected]:
+    async def _detected(self, texts: Sequence[str], *, html: bool = False) -> list[Detected]:
         known = languages_of(self._served)
         if not known:
             raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
-        size = bodies.DETECTION_BYTES * len(texts)
-        return await bodies.in_thread(size, lambda: [languages.detect(text, known) for text in texts])
+        size = bodies.detection_size(texts)
+        return await bodies.in_thread(size, lambda: [languages.detect(text, known, html=html) for text in texts])
 
     def _told(self, found: Detected) -> dict[str, Any]:
         language = found.language or languages_of(self._served)[0]

@@ -95,6 +95,14 @@ def test_who_asks_for_alternatives_is_told_that_there_are_none(http: httpx.Clien
     assert http.post("/translate", **sent).json() == {"translatedText": [GATO, GATO], "alternatives": [[], []]}
 
 
+def test_the_language_of_html_is_its_text_s(http: httpx.Client) -> None:
+    page = '<p class="lead text-center" title="Click here to go on">{}</p>'
+    sent = {"q": page.format("Bom dia"), "source": "auto", "target": "en", "format": "html"}
+    answer = http.post("/translate", json=sent).json()
+    assert answer["translatedText"] == page.format("Good morning")
+    assert answer["detectedLanguage"]["language"] == "pt"
+
+
 def test_html_keeps_its_tags(http: httpx.Client) -> None:
     answer = http.post("/translate", json={**FIELDS, "q": f"<p>{CAT}</p><br>", "format": "html"})
     assert answer.json() == {"translatedText": f"<p>{GATO}</p><br>"}

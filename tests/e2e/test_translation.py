@@ -138,6 +138,11 @@ def test_what_is_between_tags_stays_there(http: httpx.Client, format: str) -> No
     assert translate(http, "<b>Hello</b>, <b>world</b>", src_lang="en", format="html").endswith("<b>mundo</b>")
 
 
+def test_the_language_of_html_is_its_text_s(http: httpx.Client) -> None:
+    page = '<p class="lead text-center" title="Click here to go on">{}</p>'
+    assert translate(http, page.format("Bom dia"), format="html") == page.format("Good morning")
+
+
 def test_what_html_says_is_not_to_be_translated_stays(http: httpx.Client) -> None:
     stays = '<div translate="no">Good <div>night</div>.</div><p class="notranslate">Good night.</p>'
     assert translate(http, f"{stays}{NIGHT}", src_lang="en", format="html") == f"{stays}{NOITE}"
