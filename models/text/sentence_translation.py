@@ -11,6 +11,7 @@ from models.task import Array, Item
 from models.text.protection import (
     MOST_NAMES,
     Span,
+    joined,
     mask,
     number_spans,
     numbers_kept,
@@ -99,17 +100,18 @@ def row(model: Translator, vocabulary: Vocabulary, text: str) -> Item:
 
 
 def translate(text: str, model: Translator, vocabulary: Vocabulary, *, in_order: bool = False) -> Rows:
-    """One sentence. `in_order` keeps protected spans in their order, as tags have to be."""
+    """One sentence. `in_order` keeps protected spans in their order, as tags have to be: here too, where they close."""
 
     def fits(piece: str) -> bool:
         return len(piece) <= model.max_tokens * 10 and len(vocabulary.encode(piece)) < model.max_tokens
 
+    in_order = in_order or "</" in text
     text = vocabulary.plain(text)
     known = protected_spans(text)
-    spans = united([*known, *whole_spans(text, vocabulary.unknown(_blanked(text, known)))])
+    spans = joined(text, [*known, *whole_spans(text, vocabulary.unknown(_blanked(text, known)))])
     if not mask(text, spans).has_words:
         return text
-    numbers_too = united([*spans, *whole_spans(text, number_spans(text))])
+    numbers_too = joined(text, [*spans, *whole_spans(text, number_spans(text))])
     for protected in (spans, numbers_too) if numbers_too != spans else (spans,):
         if len(protected) <= MOST_NAMES:
             masked = mask(text, protected)

@@ -13,6 +13,11 @@ _BREAKS = re.compile(r"([\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]+)")
 MOST_CHARACTERS = 5_000
 """What the segmenter is given at once: for quotation marks that have no end it takes time with the square of it."""
 
+_LINE_MARKS = re.compile(r" *(?:(?:#{1,6}|>+|[-*+•–—]) +)+")
+"""What Markdown and plain text begin lines with: headings, quotations, lists."""
+
+_FENCE = "```"
+
 _CLAUSE_ENDS = re.compile(r"(?<=[;:,.!?…)\]—–])\s+")
 _SPACES = re.compile(r"\s+")
 
@@ -26,14 +31,42 @@ class Part:
 
 
 def parts(text: str, language: str, *, breaks: bool = True) -> Iterator[Part]:
-    """The text in pieces: joined again they are the text. With `breaks` a line break or a tab ends a sentence."""
-    for piece in _BREAKS.split(text) if breaks else [text]:
-        for sentence in _sentences(piece, language):
+    """The text in pieces: joined again they are the text.
+
+    With `breaks` a line break or a tab ends a sentence, and what Markdown has of code, tables and marks stays.
+    """
+    for piece, is_prose in _lines(text) if breaks else [(text, True)]:
+        for sentence in _sentences(piece, language) if is_prose else ():
             middle = sentence.strip()
             before, _, after = sentence.partition(middle) if middle else (sentence, "", "")
             for part in (Part(before, False), Part(middle, True), Part(after, False)):
                 if part.text:
                     yield part
+        if piece and not is_prose:
+            yield Part(piece, False)
+
+
+def _lines(text: str) -> Iterator[tuple[str, bool]]:
+    """Lines and what is between them, each with whether it is prose: not what is between two lines of ```."""
+    last_fence = text.rfind(_FENCE)
+    is_code = False
+    at = 0
+    for line in _BREAKS.split(text):
+        begin = at + len(line) - len(line.lstrip(" "))
+        at += len(line)
+        # A fence without another is none, and neither is `code` between three.
+        if text.startswith(_FENCE, begin, at) and "`" not in line.lstrip(" `") and (is_code or begin < last_fence):
+            is_code = not is_code
+            yield line, False
+        elif is_code:
+            yield line, False
+        elif line.startswith("|"):  # a row of a table
+            yield from ((cell, cell != "|") for cell in re.split(r"(\|)", line))
+        else:
+            marks = _LINE_MARKS.match(line)
+            end = marks.end() if marks else 0
+            yield line[:end], False
+            yield line[end:], True
 
 
 def _sentences(text: str, language: str) -> Iterator[str]:

@@ -59,10 +59,11 @@ class Detection(BaseModel):
 
 
 class Translations(BaseModel):
-    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`."""
+    """Lists where `q` is one; `detectedLanguage` where `source` is `auto`; `alternatives`, always none, if asked."""
 
     translatedText: str | list[str]  # noqa: N815 (the dialect's name)
     detectedLanguage: Detection | list[Detection] | None = None  # noqa: N815
+    alternatives: list[str] | list[list[str]] | None = None
 
 
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
@@ -112,9 +113,10 @@ class LibreTranslate:
         return [model for model in self._engine.settings.models if isinstance(model, Translator)]
 
     async def languages(self, http: HttpRequest) -> Response:
-        targets: dict[str, list[str]] = {}
+        # Clients look up a target's name here, so that a language is there also where nothing is translated from it.
+        targets: dict[str, list[str]] = {code: [] for code in languages_of(self._served)}
         for model in self._served:
-            targets.setdefault(model.source_language, []).append(model.target_language)
+            targets[model.source_language].append(model.target_language)
         known = [Language(code=code, name=languages.name(code), targets=into) for code, into in targets.items()]
         return JSONResponse([each.model_dump() for each in known])
 
@@ -139,7 +141,8 @@ class LibreTranslate:
         with self._memory.share() as share:
             fields = await self._fields(http, deadline, share)
             texts, source = _texts(fields), _field(fields, "source")
-            detected = await self._detected(texts) if source == AUTO else []
+            html = fields.get("format") == "html"
+            detected = await self._detected(texts, html=html) if source == AUTO else []
             request = Request(
                 {},
                 _parameters(
@@ -150,7 +153,7 @@ class LibreTranslate:
                 self._engine.settings.limits,
                 texts={"inputs": texts},
             )
-            size = bodies.DETECTION_BYTES * len(texts)
+            size = bodies.detection_size(texts)
             model = await bodies.in_thread(size, self._task.choose, self._served, request)
             record.provider, record.model = self._engine.runner(model).provider, model.id
             async with cancelled_when_client_goes(http):
@@ -162,14 +165,17 @@ class LibreTranslate:
         document: dict[str, Any] = {"translatedText": translated if several else translated[0]}
         if told := [self._told(each) for each in detected]:
             document["detectedLanguage"] = told if several else told[0]
+        if fields.get("alternatives") not in (None, "", 0, "0"):
+            # Others give as many as there are, and their clients read the field without looking whether it is there.
+            document["alternatives"] = [[] for _ in texts] if several else []
         return JSONResponse(document)
 
-    async def _detected(self, texts: Sequence[str]) -> list[Detected]:
+    async def _detected(self, texts: Sequence[str], *, html: bool = False) -> list[Detected]:
         known = languages_of(self._served)
         if not known:
             raise UnknownModel(f"no model for {self._task.name} is enabled on this server")
-        size = bodies.DETECTION_BYTES * len(texts)
-        return await bodies.in_thread(size, lambda: [languages.detect(text, known) for text in texts])
+        size = bodies.detection_size(texts)
+        return await bodies.in_thread(size, lambda: [languages.detect(text, known, html=html) for text in texts])
 
     def _told(self, found: Detected) -> dict[str, Any]:
         language = found.language or languages_of(self._served)[0]

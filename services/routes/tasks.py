@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from functools import partial
+from itertools import chain
 from typing import Any
 
 from fastapi import FastAPI
@@ -83,7 +84,7 @@ class TaskRoute:
             if request.parameters.model is not None:
                 model = candidates[0]
             else:
-                size = bodies.DETECTION_BYTES * sum(map(len, request.texts.values()))
+                size = bodies.detection_size(chain.from_iterable(request.texts.values()))
                 model = await bodies.in_thread(size, self._task.choose, candidates, request)
             self._note(model, record)
             answering = partial(

@@ -57,7 +57,7 @@ def test_its_client_sees_its_errors(client: LibreTranslateAPI) -> None:
 FIELDS = {"q": CAT, "source": "en", "target": "pt"}
 FORMS: dict[str, dict[str, Any]] = {
     "JSON": {"json": FIELDS},
-    "JSON, with what others know": {"json": {**FIELDS, "format": "text", "api_key": "", "alternatives": 3}},
+    "JSON, with what others know": {"json": {**FIELDS, "format": "text", "api_key": "", "alternatives": 0}},
     "form": {"data": FIELDS},
     "multipart": {"files": {name: (None, value) for name, value in FIELDS.items()}},
     "query": {"params": FIELDS},
@@ -85,6 +85,22 @@ def test_what_was_found_out_is_said(http: httpx.Client) -> None:
     answer = http.post("/translate", json={"q": [CAT, REUNIAO], "source": "auto", "target": "en"}).json()
     assert answer["translatedText"] == [CAT, MEETING]
     assert [each["language"] for each in answer["detectedLanguage"]] == ["en", "pt"]
+
+
+@pytest.mark.parametrize("form", ["json", "data"])
+def test_who_asks_for_alternatives_is_told_that_there_are_none(http: httpx.Client, form: str) -> None:
+    sent: Any = {form: {**FIELDS, "alternatives": 3}}
+    assert http.post("/translate", **sent).json() == {"translatedText": GATO, "alternatives": []}
+    sent = {form: {**FIELDS, "q": [CAT, CAT], "alternatives": 3}}
+    assert http.post("/translate", **sent).json() == {"translatedText": [GATO, GATO], "alternatives": [[], []]}
+
+
+def test_the_language_of_html_is_its_text_s(http: httpx.Client) -> None:
+    page = '<p class="lead text-center" title="Click here to go on">{}</p>'
+    sent = {"q": page.format("Bom dia"), "source": "auto", "target": "en", "format": "html"}
+    answer = http.post("/translate", json=sent).json()
+    assert answer["translatedText"] == page.format("Good morning")
+    assert answer["detectedLanguage"]["language"] == "pt"
 
 
 def test_html_keeps_its_tags(http: httpx.Client) -> None:

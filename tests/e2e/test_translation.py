@@ -68,6 +68,13 @@ def test_texts_come_in_every_form(http: httpx.Client, form: str) -> None:
         "{name}",
         "%(count)d",
         "%s",
+        "%02d:%02d:%02d",
+        "%lu",
+        ":count",
+        "[[name]]",
+        "{n, plural, one {# file} other {# files}}",
+        "C:\\Users\\Ann",
+        "5 m²",
         "<br/>",
         "😀",
         "👩\u200d👩\u200d👧",
@@ -108,6 +115,37 @@ def test_html_keeps_its_tags_and_translates_between_them(http: httpx.Client) -> 
     answer = translate(http, document, src_lang="en", format="html")
     assert re.findall("<[^>]*>", answer) == re.findall("<[^>]*>", document)
     assert "<b>mundo</b>" in answer and "our" not in answer
+
+
+def test_markdown_keeps_its_form_and_its_code(http: httpx.Client) -> None:
+    code = "```python\nfor item in items:\n    process(item)\n```"
+    document = (
+        f"## Installation\n\n- with **bold text** here\n\n| Apple | A red fruit |\n|---|---|\n\n{code}\n\n{NIGHT}\n"
+    )
+    form = r"## \w+\n\n- \w+ \*\*[\w ]+\*\* \w+\n\n\| \w+ \| [\w ]+ \|\n\|---\|---\|\n\n"
+    answer = translate(http, document, src_lang="en")
+    assert re.fullmatch(form + re.escape(f"{code}\n\n{NOITE}\n"), answer), answer
+    assert not {"Installation", "Apple", "text"} & set(re.findall(r"\w+", answer))
+
+
+@pytest.mark.parametrize("format", ["html", "text"])
+def test_what_is_between_tags_stays_there(http: httpx.Client, format: str) -> None:
+    # The model alone writes all words before the last tag.
+    links = "<a href='x'>Terms of service</a> and <a href='y'>privacy policy</a> are new, the <b>bold</b> one too."
+    answer = translate(http, links, src_lang="en", format=format)
+    assert re.findall("<[^>]*>", answer) == re.findall("<[^>]*>", links)
+    assert all(text.strip() for text in re.findall("<[ab][^>]*>([^<]*)<", answer))
+    assert translate(http, "<b>Hello</b>, <b>world</b>", src_lang="en", format="html").endswith("<b>mundo</b>")
+
+
+def test_the_language_of_html_is_its_text_s(http: httpx.Client) -> None:
+    page = '<p class="lead text-center" title="Click here to go on">{}</p>'
+    assert translate(http, page.format("Bom dia"), format="html") == page.format("Good morning")
+
+
+def test_what_html_says_is_not_to_be_translated_stays(http: httpx.Client) -> None:
+    stays = '<div translate="no">Good <div>night</div>.</div><p class="notranslate">Good night.</p>'
+    assert translate(http, f"{stays}{NIGHT}", src_lang="en", format="html") == f"{stays}{NOITE}"
 
 
 @pytest.mark.parametrize(

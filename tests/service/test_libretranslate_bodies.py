@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 from starlette.types import Message
 
@@ -85,3 +86,20 @@ def test_where_no_model_has_room_the_body_is_not_read() -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_a_body_that_is_packed_is_not_read(path: str) -> None:
     assert run(path, (b"content-encoding", b"gzip")) == (415, 0.0)
+
+
+async def served_languages() -> Any:
+    """What `/languages` says where only English to Portuguese is served."""
+    engine = Engine(Settings(models=(find_model("bergamot-tiny-en-pt"),)))
+    transport = httpx.ASGITransport(Application(engine))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        response = await client.get("/languages")
+    engine.pool.close()
+    return response.json()
+
+
+def test_a_language_that_is_only_a_target_is_listed() -> None:
+    assert asyncio.run(served_languages()) == [
+        {"code": "en", "name": "English", "targets": ["pt"]},
+        {"code": "pt", "name": "Portuguese", "targets": []},
+    ]

@@ -34,6 +34,29 @@ def test_where_nothing_tells_it_is_the_first_without_confidence(text: str) -> No
     assert detect(text, ["pt", "en"]).confidence == 0.0
 
 
+MARKUP = (
+    '<html lang="en"><head><script>function show(element) { return element.style.display; }</script></head>'
+    '<p class="the page" title="Click here to go to the page">O gato está <b class="bold">dormindo</b> no sofá.</p>'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (MARKUP, True),
+        ("<style>p { color: red; }</style>" * 1_000 + "O gato está dormindo.", True),
+        ("https://example.com/the/house/is/big veja isto", False),
+    ],
+)
+def test_markup_and_addresses_are_in_no_language(text: str, html: bool) -> None:
+    assert detect(text, ["en", "pt"], html=html).language == "pt"
+
+
+@pytest.mark.parametrize("text", ["<p>", "<script>let here = the</script>", "{name}", "<!-- Hello you -->"])
+def test_what_has_no_prose_tells_nothing(text: str) -> None:
+    assert detect(text, ["en", "pt"], html=True).confidence == 0.0
+
+
 def test_only_the_languages_asked_for_are_answered() -> None:
     assert detect("O gato está dormindo no sofá.", ["en", "es"]).language in ("es", None)
     assert detect("Ele fala português", ["pt"]).confidence == 1.0

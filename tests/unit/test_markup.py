@@ -76,11 +76,22 @@ def test_prose_is_between_block_tags_with_stand_ins_for_the_others() -> None:
         "<code>let x</code>",
         "<TEXTAREA>Hello</TEXTAREA>",
         "<script>never closed",
+        "<span translate='no'>Hello <span>you</span> there</span>",
+        '<div class="a notranslate">Hello</div>',
     ],
 )
 def test_what_is_no_prose_stays(verbatim: str) -> None:
     assert "".join(prose(verbatim)).strip("\U000f0000") == ""
     assert again(f"a{verbatim}") == f"a{verbatim}"
+
+
+@pytest.mark.parametrize("tag", ['<img translate="no">', '<x translate="no"/>', '<p data-translate="no">', "<p>"])
+def test_what_is_after_other_tags_is_prose(tag: str) -> None:
+    assert "".join(prose(f"{tag}Hello")).endswith("Hello")
+
+
+def test_comments_stand_inside_sentences() -> None:
+    assert prose("Hello <!-- -->Ann<!-- -->!") == ["Hello \U000f0000Ann\U000f0001!"]
 
 
 def test_what_the_translation_holds_of_html_is_escaped() -> None:
@@ -99,14 +110,36 @@ def test_references_of_many_digits_are_read(digits: int) -> None:
 
 
 def test_edges_are_tags_and_spaces() -> None:
-    [text] = prose("<b><i>Hello</i> there</b> ")
+    [text] = prose("<b><i>Hello there</i></b> ")
     before, middle, after = without_edges(text)
     assert before + middle + after == text
-    assert (len(before), middle, len(after)) == (2, "Hello\U000f0002 there", 2)
+    assert (len(before), middle, len(after)) == (2, "Hello there", 3)
+
+
+def test_where_tags_are_inside_only_spaces_are_edges() -> None:
+    [text] = prose(" <b>Hello</b>, <b>you</b> ")
+    assert without_edges(text) == (" ", text.strip(), " ")
 
 
 @pytest.mark.parametrize(
-    "unit", ["<", "<a", '<a "', "<a '", "<!--", "<!-- -", "<b>", "<p>", "<script>", "<pre", "&", "</", "<a b=c "]
+    "unit",
+    [
+        "<",
+        "<a",
+        '<a "',
+        "<a '",
+        "<!--",
+        "<!-- -",
+        "<b>",
+        "<p>",
+        "<script>",
+        "<pre",
+        "&",
+        "</",
+        "<a b=c ",
+        "<b translate=no>",
+        "<b translate=no></b>",
+    ],
 )
 def test_half_a_million_characters_of_broken_markup_are_read_at_once(unit: str) -> None:
     document = unit * (500_000 // len(unit))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.text.protection import mask, number_spans, numbers_kept, protected_spans, united, whole_spans
+from models.text.protection import joined, mask, number_spans, numbers_kept, protected_spans, united, whole_spans
 
 
 def found(text: str) -> list[str]:
@@ -28,6 +28,12 @@ def found(text: str) -> list[str]:
         ("5 < 6 > 4 and a <- b", []),
         ("`pip install x` by @joe on #today, a#b", ["`pip install x`", "@joe", "#today"]),
         ("A" * 100, ["A" * 100]),
+        ("{n, plural, one {# file} other {# files}} selected", ["{n, plural, one {# file} other {# files}}"]),
+        ("[[name]], $(name), $name and %name% but $5 and 5%", ["[[name]]", "$(name)", "$name", "%name%"]),
+        ("%lu of %@, :count :smile: at 14:30, a:b", ["%lu", "%@", ":count", ":smile:"]),
+        (r"Copy C:\Users\Ann\a.txt. Line\nThen\tstop", [r"C:\Users\Ann\a.txt", r"\n", r"\t"]),
+        ("the *best* of **all**, 2*3 * 4", ["*", "*", "**", "**"]),
+        ("25 m² of CO₂, 10⁻³", ["²", "₂", "⁻³"]),
         ("plain words, nothing more: no.", []),
     ],
 )
@@ -73,6 +79,20 @@ def test_names_are_set_apart_from_words_and_put_back() -> None:
     assert masked.restore("Clique X1 aqui X2 agora") == "Clique <b>aqui</b> agora"
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("%d:%d", ["%d:%d"]), ("{a}-{b}", ["{a}-{b}"]), ("{a}, {b}", ["{a}", "{b}"]), ("{a}x{b}", ["{a}", "{b}"])],
+)
+def test_spans_with_only_punctuation_between_them_are_one(text: str, expected: list[str]) -> None:
+    assert [text[begin:end] for begin, end in joined(text, protected_spans(text))] == expected
+
+
+def test_tags_are_not_put_back_around_nothing() -> None:
+    masked = mask("a <b>c</b> d", protected_spans("a <b>c</b> d"))
+    assert masked.restore("A X1 C X2 D", in_order=True) == "A <b>C</b> D"
+    assert masked.restore("A C X1 X2 D", in_order=True) is None
+
+
 @pytest.mark.parametrize("translated", ["nothing", "X1", "X1 X1", "X1 X2 X3", "X1 X22", "x1 x2"])
 def test_a_translation_without_every_name_once_is_refused(translated: str) -> None:
     assert mask("{a} {b}", [(0, 3), (4, 7)]).restore(translated) is None
@@ -93,7 +113,32 @@ def test_a_text_masked_and_restored_is_the_text(text: str, data: st.DataObject) 
 
 
 @pytest.mark.parametrize(
-    "unit", ["a", "@", "a@", "{", "%", "<a", "<", "`", "http://", "www.", "1.", "#a", '"', "{{", "a."]
+    "unit",
+    [
+        "a",
+        "@",
+        "a@",
+        "{",
+        "%",
+        "<a",
+        "<",
+        "`",
+        "http://",
+        "www.",
+        "1.",
+        "#a",
+        '"',
+        "{{",
+        "a.",
+        "{ {",
+        "{ {} ",
+        " :",
+        " $(",
+        " [[a",
+        " %a",
+        " C:\\",
+        " \\",
+    ],
 )
 def test_a_long_piece_takes_no_time(unit: str) -> None:
     text = unit * (200_000 // len(unit))

@@ -79,6 +79,10 @@ def test_names_out_of_order_are_refused_where_they_are_tags() -> None:
     assert translated("a {b} c {d}", swap, in_order=True)[0] == "a {b} c {d}"
 
 
+def test_tags_in_plain_text_keep_what_is_inside_them() -> None:
+    assert translated("a <b>c</b>", lambda row: "c X1 X2" if "X1" in row else row)[0] == "a <b>c</b>"
+
+
 @pytest.mark.parametrize("text", ["", "123", "😀", "...", "{name}", "https://x.y", "- 3.5 %", "مرحبا بالعالم"])
 def test_what_has_no_words_is_not_translated(text: str) -> None:
     assert translated(text, str.upper) == (text, [])

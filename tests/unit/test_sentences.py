@@ -26,7 +26,7 @@ def test_the_pieces_joined_are_the_text(text: str, language: str, breaks: bool) 
             assert piece.text == piece.text.strip()
             assert not breaks or not set(piece.text) & set("\t\n\r\u2028")
         else:
-            assert not piece.text.strip()
+            assert not any(character.isalnum() for character in piece.text)
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,25 @@ def test_the_pieces_joined_are_the_text(text: str, language: str, breaks: bool) 
 )
 def test_sentences_end_where_they_end(language: str, text: str, expected: int) -> None:
     assert sum(piece.is_sentence for piece in parts(text, language)) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "sentences"),
+    [
+        ("# Title\n## Part one", ["Title", "Part one"]),
+        ("- one\n  * two\n> > three\n• four\n— five", ["one", "two", "three", "four", "five"]),
+        ("-5 degrees, #tag, *so*", ["-5 degrees, #tag, *so*"]),
+        ("| a b | c |\n|---|:-:|\n", ["a b", "c", "---", ":-:"]),
+        ("before\n```python\nx = 1\n\ny = 2\n```\nafter", ["before", "after"]),
+        ("A list:\n   ```\n   x\n   ```\n", ["A list:"]),
+        ("```one```\ntwo\n```three```", ["```one```", "two", "```three```"]),
+        ("one\n```\ntwo", ["one", "```", "two"]),
+    ],
+)
+def test_of_markdown_only_the_prose_is_sentences(text: str, sentences: list[str]) -> None:
+    pieces = list(parts(text, "en"))
+    assert "".join(piece.text for piece in pieces) == text
+    assert [piece.text for piece in pieces if piece.is_sentence] == sentences
 
 
 def test_a_long_paragraph_is_taken_apart_as_a_short_one_is() -> None:
@@ -81,7 +100,9 @@ def test_a_sentence_is_cut_at_clauses_before_words_and_at_words_before_letters()
     assert cut("x" * 30, fits) == ["x" * 15, "x" * 15]
 
 
-@pytest.mark.parametrize("unit", ["a", " ", ".", ". ", '"', "\n", "Mr. ", "a. ", ", ", "<", "{"])
+@pytest.mark.parametrize(
+    "unit", ["a", " ", ".", ". ", '"', "\n", "Mr. ", "a. ", ", ", "<", "{", "|", "```\n", "# ", ">", "- ", "`"]
+)
 def test_half_a_million_characters_take_no_time(unit: str) -> None:
     started = process_time()
     for _ in parts(unit * (500_000 // len(unit)), "en"):
