@@ -238,9 +238,11 @@ class FairQueue:
         self._open_gate()
 
     def _fits(self, flow: Flow, cost: int) -> bool:
-        """Within the bounds; and where nothing waits, an item that is larger than they are has its turn too."""
+        """Within the bounds; what is larger than they are has its turn too, where nothing waits, or nothing beyond
+        reservations: small requests that come and go may leave no moment in which nothing does."""
         claimed = self._claimed - flow.share + flow.share_with(cost)
-        return (claimed <= self.bound and claimed - self._reserved <= self.bound / 2) or self.cost == 0
+        in_its_half = claimed - self._reserved <= self.bound / 2 or self._claimed == self._reserved
+        return (claimed <= self.bound and in_its_half) or self.cost == 0
 
     def _open_gate(self) -> None:
         while self._gate and self._fits(*self._gate[0][:2]):

@@ -151,6 +151,35 @@ def test_large_requests_leave_half_of_the_queue_to_those_to_come() -> None:
     simulate(scenario)
 
 
+def test_an_item_of_more_than_half_of_the_bound_has_its_turn_among_small_ones_that_never_end() -> None:
+    async def scenario() -> float:
+        queue = FairQueue(bound=100, shape=lambda item: item.cost, wake=lambda: None)
+
+        async def small() -> None:
+            flow = queue.open(1, queue.loop.time() + 1000)
+            await (await flow.submit(Item({}, cost=1))).future
+            flow.close()
+
+        async def work() -> None:
+            while tickets := queue.take(1):
+                new.append(asyncio.create_task(small()))  # comes before the last one goes: the queue is never empty
+                await asyncio.sleep(1)
+                tickets[0].future.set_result({})
+
+        new = [asyncio.create_task(small()) for _ in range(2)]
+        await asyncio.sleep(0)
+        large = queue.open(1, queue.loop.time() + 100)
+        working = asyncio.create_task(work())
+        ticket = await large.submit(Item({}, cost=60))
+        await ticket.future
+        working.cancel()
+        for each in new:
+            each.cancel()
+        return queue.loop.time()
+
+    assert simulate(scenario) < 100
+
+
 def test_time_in_which_something_runs_and_nothing_waits_counts_too() -> None:
     """Requests that each come shortly before the last has ended: the model is at work all the time."""
 
