@@ -141,8 +141,13 @@ class RemoteFlow:
         task = asyncio.create_task(self._run(item, ticket))
         ticket.future = task
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._forget)
         return ticket
+
+    def _forget(self, task: asyncio.Task[Output]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # asyncio complains of errors that nobody looked at: a request fails with its first one
 
     def close(self) -> None:
         for task in self._under_way:
