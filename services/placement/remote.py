@@ -109,8 +109,7 @@ class RemoteRunner:
     @property
     def _window(self) -> int:
         """How many items of a request are under way at a time, so that no worker waits for the next."""
-        arrangement = self.facts.arrangement
-        return 2 * arrangement.workers * arrangement.max_batch * max(1, len(self.replicas.available))
+        return 2 * self.facts.running * max(1, len(self.replicas.available))
 
     def _leave(self, flow: RemoteFlow) -> None:
         self._flows.discard(flow)
