@@ -27,7 +27,8 @@ from models.media import PICTURE
 from models.model import Model, OneShot, Stepwise
 from models.task import NEXT, PAUSE, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
 from services.engine import Engine, Timings
-from services.routes.open_inference.graphs import NamedGraph, infer
+from services.routes.open_inference.conversation import infer
+from services.routes.open_inference.graphs import NamedGraph
 from services.runners.runner import make_runner
 from services.runners.session import available_cpus
 from services.settings import Settings
