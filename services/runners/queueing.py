@@ -144,8 +144,8 @@ class _Speed:
 
 
 class FairQueue:
-    """The items that wait for one model. `wake` is called, soon after, when there are new ones; `is_idle` says whether
-    nothing of the model runs."""
+    """The items that wait for one model. `wake` is called, soon after, when there are new ones, and `on_cost` with what
+    waits whenever that is another; `is_idle` says whether nothing of the model runs."""
 
     def __init__(
         self,
@@ -155,6 +155,7 @@ class FairQueue:
         wake: Callable[[], None],
         is_idle: Callable[[], bool] = lambda: True,
         bound_seconds: float = math.inf,
+        on_cost: Callable[[int], None] = lambda cost: None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.bound = bound
@@ -164,6 +165,7 @@ class FairQueue:
         self._shape = shape
         self._wake = wake
         self._is_idle = is_idle
+        self._on_cost = on_cost
         self._waking = False
         self._entries: dict[Hashable, list[_Entry]] = {}
         self._virtual_time = 0.0
@@ -256,6 +258,7 @@ class FairQueue:
         flow.queued += cost
         self.cost += cost
         self._claimed += flow.share
+        self._on_cost(self.cost)
 
     # The queue itself.
 

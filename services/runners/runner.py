@@ -76,15 +76,17 @@ class Runner(ABC):
     def start(self) -> None:
         """Begin to serve, on the running event loop."""
         scheduler = self._scheduler()
+        waiting = metrics.queue_cost.labels(self.model.id)
+        waiting.set(0)  # what scales by it needs it before the first item
         self.queue = scheduler.queue = FairQueue(
             bound=(self._queue_requests + self.most_running) * self.model.item_cost,
             bound_seconds=_patience(self.model),
             shape=self.shape,
             wake=scheduler.wake,
             is_idle=lambda: scheduler.idle,
+            on_cost=waiting.set,
         )
         metrics.provider.labels(self.model.id, self.provider, self.manifest.precision).set(1)
-        metrics.queue_cost.labels(self.model.id).set(0)  # what scales by it needs it before the first batch
 
     def open(self, deadline: float) -> Flow:
         """Let one request in. Raises `Overloaded`."""
@@ -98,9 +100,8 @@ class Runner(ABC):
         if self._own_threads:
             self._own_threads.shutdown(wait=True)
 
-    def _count(self, size: int, queue_cost: int) -> None:
+    def _count(self, size: int) -> None:
         metrics.batch_size.labels(self.model.id).observe(size)
-        metrics.queue_cost.labels(self.model.id).set(queue_cost)
 
 
 def _patience(model: Model) -> float:

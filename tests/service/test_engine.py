@@ -21,6 +21,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
 from models.errors import DeadlineExceeded, InvalidInput, Overloaded
 from models.media import PICTURE
@@ -179,6 +180,22 @@ async def test_so_many_lone_requests_wait_beside_those_that_run(
     runner.check_capacity()
     for flow in flows[1:]:
         flow.close()
+
+
+async def test_what_waits_is_told_also_where_it_leaves_without_having_run(engines: Callable[..., Engine]) -> None:
+    """Runners are scaled by it: callers who gave up are no reason for another."""
+    runner = engines(tiny.ONE_SHOT).runners["tiny"]
+
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("ekiben_queue_cost", {"model": runner.model.id})
+
+    assert told() == 0
+    flow = runner.open(asyncio.get_running_loop().time() + 60)
+    for _ in range(3):
+        await flow.submit(Item({"numbers": np.zeros(1, np.float32)}, cost=10))
+    assert told() == 30
+    flow.close()
+    assert told() == 0
 
 
 async def test_a_conversation_may_run_without_any_item(engines: Callable[..., Engine]) -> None:
