@@ -279,7 +279,9 @@ def test_errors_of_others_are_a_caller_s_fault_or_ours() -> None:
     assert isinstance(Fault.of(ZeroDivisionError("by zero")).error(), RuntimeError)
 
 
-@pytest.mark.parametrize("url", ["", "runner:1", "https://runner", "http://", "http://runner/path", "unix://"])
+@pytest.mark.parametrize(
+    "url", ["", "runner:1", "https://runner", "http://", "http://a..b:1", "http://runner/path", "unix://"]
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is neither"):
         Address.parse(url)
