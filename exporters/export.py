@@ -52,6 +52,8 @@ def _sources(modules: set[str]) -> set[Path]:
             seen[module] = Path(specification.origin)
         text = "".join(seen[module].read_text("utf-8") for module in modules)
         modules = set(re.findall(r"^ *from (exporters\.\w+) import", text, re.MULTILINE))
+        for names in re.findall(r"^ *from exporters import (.+)", text, re.MULTILINE):
+            modules |= {f"exporters.{name}" for name in re.findall(r"\w+", names)}
     return set(seen.values())
 
 

@@ -192,7 +192,7 @@ def test_a_version_depends_on_the_files_of_the_architecture_and_of_what_it_impor
     shared = {"reference", "sources", "errors"}
     assert names({"exporters.ssd_mobilenet"}) == {"ssd_mobilenet", "coco", "mobilenet", "tensorflow_graph"} | shared
     assert names({"exporters.magenta"}) == {"magenta", "onnx_network"} | shared
-    assert names({"exporters.export"}) >= {"export", "errors", "reference"}
+    assert names({"exporters.export"}) >= {"export", "errors", "reference", "exact_halves"}
     assert all(path.is_file() for path in _sources({"exporters.centerface"}))
 
 
