@@ -178,8 +178,7 @@ class FairQueue:
     def check(self, cost: int) -> None:
         """Raises `Overloaded` where a request of this cost would not be let in: it would wait beyond the bounds."""
         too_long = self._speed.seconds(self._claimed) > self.bound_seconds
-        came_first = sum(flow.share_with(more) - flow.share for flow, more, _ in self._gate)
-        if too_long or self._claimed + came_first + cost > self.bound:
+        if too_long or self._claimed + self._kept_free() + cost > self.bound:
             raise Overloaded("the model's queue is full", retry_after_seconds=self.drain_seconds())
 
     def open(self, cost: int, deadline: float) -> Flow:
@@ -245,6 +244,13 @@ class FairQueue:
         claimed = self._claimed - flow.share + flow.share_with(cost)
         in_its_half = claimed - self._reserved <= self.bound / 2 or self._claimed == self._reserved
         return (claimed <= self.bound and in_its_half) or self.cost == 0
+
+    def _kept_free(self) -> float:
+        """For those that wait for room and came first: what there is for them in their half, and all of the first's."""
+        if not self._gate:
+            return 0
+        wanted = [flow.share_with(cost) - flow.share for flow, cost, _ in self._gate]
+        return min(sum(wanted), max(self.bound / 2 - (self._claimed - self._reserved), wanted[0]))
 
     def _open_gate(self) -> None:
         while self._gate and self._fits(*self._gate[0][:2]):
