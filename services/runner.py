@@ -25,6 +25,8 @@ def main() -> int:
         "--port", type=int, default=os.environ.get("PORT", "3001"), help="default: 3001, or the variable PORT"
     )
     options = parser.parse_args()
+    if "," in options.model:
+        parser.error("a runner has one model; start one for each")
     # Where gateways find their runners is nothing to a runner.
     os.environ |= {f"{PREFIX}MODELS": options.model}
     for name in ("RUNNERS", "RUNNER_URLS", "GATEWAY_WORKERS"):
