@@ -169,7 +169,8 @@ def _hand_over(begun: deque[Part], whole: list[list[str]]) -> Conversation[None]
     while begun and begun[0].done:
         part = begun.popleft()
         whole[part.input].append(part.text)
-        yield Partial(Piece(part.input, part.text))
+        if part.text:
+            yield Partial(Piece(part.input, part.text))
         pieces += 1
         if pieces % AT_ONCE == 0:
             yield PAUSE

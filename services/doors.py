@@ -17,14 +17,11 @@ from models.errors import EkibenError, Overloaded, Unauthorized
 from services.access.keys import Key, find_holder, needs_key
 from services.access.origins import ANY
 from services.edge import Record
-from services.routes import dialects
+from services.routes import dialects, paths
 from services.settings import Settings
 from services.telemetry import metrics
 
 Door = Callable[[ASGIApp], ASGIApp]
-
-KEY_IN_BODY_PATHS = frozenset({"/translate", "/detect"})
-"""Where a body's field `api_key` is read, as LibreTranslate's clients send it."""
 
 STRANGERS = 16
 """How many bodies may be read at a time of callers whose keys are somewhere in them."""
@@ -91,7 +88,7 @@ class KeyDoor:
         with ExitStack() as held:
             try:
                 key = _bearer(scope)
-                if key is None and path in KEY_IN_BODY_PATHS:
+                if key is None and path in paths.KEY_IN_BODY:
                     held.enter_context(self.strangers.one_of(""))
                     record.admit = partial(self._admit, held, record)
                 else:

@@ -19,12 +19,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.engine import Timings
 from services.http.bodies import ClientGone
 from services.http.problems import problem_response
-from services.routes import dialects
+from services.routes import dialects, paths
 from services.telemetry import metrics
 
 log = logging.getLogger("ekiben.access")
 
-SYSTEM_PATHS = frozenset({"/livez", "/readyz", "/healthz", "/metrics"})
+SYSTEM_PATHS = paths.PROBES | {paths.METRICS}
 STAGES = ("decode", "queue", "infer", "post")
 _REQUEST_ID = re.compile(rb"[\x21-\x7e]{1,128}")
 _REASONS = {

@@ -15,6 +15,7 @@ from services.draining import Drain
 from services.edge import SYSTEM_PATHS, Edge
 from services.engine import Engine
 from services.placement.runner_services import NO_TIMEOUT, dependencies, runner_urls
+from services.routes import paths
 from services.settings import Settings
 from services.telemetry import logs, metrics_folder, metrics_port, usage
 
@@ -38,7 +39,7 @@ class GatewayService(Service[Any]):  # type: ignore[misc]
             application,
             draining=lambda: drain.begun,
             doors=doors(settings),
-            system_paths=SYSTEM_PATHS - {"/metrics"} if settings.metrics_port else SYSTEM_PATHS,
+            system_paths=SYSTEM_PATHS - {paths.METRICS} if settings.metrics_port else SYSTEM_PATHS,
         )
 
 

@@ -21,8 +21,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m services.runner", description=__doc__)
     parser.add_argument("model", metavar="MODEL", help="its id")
     parser.add_argument("--host", default=LOOPBACK, help=f"address to listen on (default: {LOOPBACK})")
-    parser.add_argument("--port", type=int, default=3001)
+    parser.add_argument(
+        "--port", type=int, default=os.environ.get("PORT", "3001"), help="default: 3001, or the variable PORT"
+    )
     options = parser.parse_args()
+    if "," in options.model:
+        parser.error("a runner has one model; start one for each")
     # Where gateways find their runners is nothing to a runner.
     os.environ |= {f"{PREFIX}MODELS": options.model}
     for name in ("RUNNERS", "RUNNER_URLS", "GATEWAY_WORKERS"):

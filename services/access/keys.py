@@ -8,13 +8,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 
+from services.routes import paths
+
 LEAST_CHARACTERS = 16
 
 OPEN_PATHS = frozenset(
     {
-        *("/livez", "/readyz", "/healthz", "/v2/health/live", "/v2/health/ready"),
+        *(*paths.PROBES, paths.OPEN_INFERENCE_LIVE, paths.OPEN_INFERENCE_READY),
         *("/", "/docs", "/openapi.json"),
-        "/languages",  # as in LibreTranslate itself
+        paths.LANGUAGES,  # as in LibreTranslate itself
     }
 )
 OPEN_FOLDER = "/docs/assets/"

@@ -37,13 +37,22 @@ class Address:
         parts = urlsplit(url)
         if parts.scheme in ("unix", "file") and parts.path:
             return cls(path=Path(unquote(parts.path)))
-        if parts.scheme in ("http", "tcp") and parts.hostname and parts.path in ("", "/"):
-            return cls(parts.hostname, parts.port or DEFAULT_PORT)
+        host = parts.hostname or ""
+        if parts.scheme in ("http", "tcp") and _may_be_name(host) and parts.path in ("", "/"):
+            return cls(host, parts.port or DEFAULT_PORT)
         raise ValueError(f"{url!r} is neither http://HOST:PORT nor unix:///PATH")
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"unix://{self.path}" if self.path else f"http://{host}:{self.port}"
+
+
+def _may_be_name(host: str) -> bool:
+    """Whether it can be looked up: what cannot, as `a..b`, would otherwise be waited for without end or word."""
+    try:
+        return bool(host.encode("idna"))
+    except UnicodeError:
+        return False
 
 
 class Connection(asyncio.Protocol):

@@ -166,6 +166,7 @@ def facts_of(runner: Runner) -> Facts:
         arrangement=runner.arrangement,
         manifest=runner.manifest,
         requests=runner.queue.bound // runner.model.item_cost,
+        running=runner.most_running,
     )
 
 

@@ -33,12 +33,13 @@ PULSE_SECONDS: Final = 1.0
 
 
 class Facts(BaseModel):
-    """What a gateway has to know of a runner elsewhere; `requests` are let in at a time."""
+    """What a gateway has to know of a runner elsewhere; `requests` are let in and items are `running` at a time."""
 
     provider: str
     arrangement: Arrangement
     manifest: Manifest
     requests: int
+    running: int
 
 
 class Pulse(BaseModel):

@@ -109,8 +109,7 @@ class RemoteRunner:
     @property
     def _window(self) -> int:
         """How many items of a request are under way at a time, so that no worker waits for the next."""
-        arrangement = self.facts.arrangement
-        return 2 * arrangement.workers * arrangement.max_batch * max(1, len(self.replicas.available))
+        return 2 * self.facts.running * max(1, len(self.replicas.available))
 
     def _leave(self, flow: RemoteFlow) -> None:
         self._flows.discard(flow)
@@ -141,8 +140,13 @@ class RemoteFlow:
         task = asyncio.create_task(self._run(item, ticket))
         ticket.future = task
         self._under_way.add(task)
-        task.add_done_callback(self._under_way.discard)
+        task.add_done_callback(self._forget)
         return ticket
+
+    def _forget(self, task: asyncio.Task[Output]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # asyncio complains of errors that nobody looked at: a request fails with its first one
 
     def close(self) -> None:
         for task in self._under_way:

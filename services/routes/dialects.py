@@ -6,10 +6,8 @@ from starlette.responses import Response
 
 from models.errors import EkibenError
 from services.http import problems
-from services.routes import sentence_errors
+from services.routes import paths, sentence_errors
 from services.routes.openai import errors as openai_errors
-
-LIBRETRANSLATE = frozenset({"/translate", "/detect", "/languages"})
 
 
 def error_response(error: EkibenError, *, path: str, request_id: str) -> Response:
@@ -37,8 +35,8 @@ def internal_error(*, path: str, request_id: str) -> Response:
 
 
 def _is_openai(path: str) -> bool:
-    return path.startswith("/v1/audio/")
+    return path.startswith(paths.OPENAI_AUDIO)
 
 
 def _has_sentences(path: str) -> bool:
-    return path in LIBRETRANSLATE or path == "/v2" or path.startswith("/v2/")
+    return path in paths.LIBRETRANSLATE or path == paths.OPEN_INFERENCE or path.startswith(paths.OPEN_INFERENCE + "/")

@@ -11,6 +11,7 @@ from starlette.responses import JSONResponse, Response
 from models import AnyTask
 from services.access.keys import needs_key
 from services.http.problems import MEDIA_TYPE, Problem
+from services.routes import paths
 from services.settings import Settings
 
 PROBLEM_REFERENCE = {"$ref": "#/components/schemas/Problem"}
@@ -134,7 +135,7 @@ def describe(app: FastAPI, settings: Settings) -> dict[str, Any]:
         _forget_fastapis_own_errors(document)
         document["paths"] |= _operations()
         if settings.metrics_port:
-            del document["paths"]["/metrics"]
+            del document["paths"][paths.METRICS]
         if settings.api_keys:
             _ask_for_keys(document)
         app.openapi_schema = document
@@ -169,7 +170,7 @@ def _operations() -> dict[str, Any]:
         return {"get": {"tags": ["operations"], "summary": summary, "responses": responses}}
 
     return {
-        "/livez": operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded, or hangs."),
-        "/readyz": operation("Is every model loaded and warm?", _200="Yes.", _503="Not yet, or draining."),
-        "/metrics": operation("Prometheus metrics", _200="The text format."),
+        paths.LIVE: operation("Is the process alive?", _200="Yes.", _503="No: a model could not be loaded, or hangs."),
+        paths.READY: operation("Is every model loaded and warm?", _200="Yes.", _503="Not yet, or draining."),
+        paths.METRICS: operation("Prometheus metrics", _200="The text format."),
     }

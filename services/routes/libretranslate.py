@@ -25,6 +25,7 @@ from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, forms
 from services.http.problems import invalid_fields
+from services.routes import paths
 from services.routes.sentence_errors import Handler, in_the_dialects_words
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
 
@@ -69,9 +70,9 @@ class Translations(BaseModel):
 def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> None:
     dialect = LibreTranslate(engine, memory)
     routes: list[tuple[str, str, Handler, Any, str, list[str]]] = [
-        ("POST", "/translate", dialect.translate, Translations, "Translate", ["q", "source", "target", "format"]),
-        ("POST", "/detect", dialect.detect, list[Detection], "Which language a text is in", ["q"]),
-        ("GET", "/languages", dialect.languages, list[Language], "What is translated into what", []),
+        ("POST", paths.TRANSLATE, dialect.translate, Translations, "Translate", ["q", "source", "target", "format"]),
+        ("POST", paths.DETECT, dialect.detect, list[Detection], "Which language a text is in", ["q"]),
+        ("GET", paths.LANGUAGES, dialect.languages, list[Language], "What is translated into what", []),
     ]
     for method, path, handle, answer, summary, fields in routes:
         app.add_api_route(

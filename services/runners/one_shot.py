@@ -33,7 +33,7 @@ class OneShotScheduler:
         workers: int,
         max_batch: int,
         max_cost: float = math.inf,
-        on_batch: OnBatch = lambda size, queue_cost: None,
+        on_batch: OnBatch = lambda size: None,
         on_idle: Callable[[], None] = lambda: None,
     ) -> None:
         self._execute = execute
@@ -59,7 +59,7 @@ class OneShotScheduler:
         while self._idle and (batch := self.queue.take(self._max_batch, self._max_cost, self._room)):
             self._idle -= 1
             self._running_cost += sum(ticket.item.cost for ticket in batch)
-            self._on_batch(len(batch), self.queue.cost)
+            self._on_batch(len(batch))
             alone = len(batch) == 1 and self._idle == self._workers - 1 and self.queue.cost == 0
             running = self._loop.run_in_executor(self._executor, self._run, batch, alone)
             running.add_done_callback(partial(self._finish, batch))

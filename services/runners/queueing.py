@@ -144,8 +144,8 @@ class _Speed:
 
 
 class FairQueue:
-    """The items that wait for one model. `wake` is called, soon after, when there are new ones; `is_idle` says whether
-    nothing of the model runs."""
+    """The items that wait for one model. `wake` is called, soon after, when there are new ones, and `on_cost` with what
+    waits whenever that is another; `is_idle` says whether nothing of the model runs."""
 
     def __init__(
         self,
@@ -155,6 +155,7 @@ class FairQueue:
         wake: Callable[[], None],
         is_idle: Callable[[], bool] = lambda: True,
         bound_seconds: float = math.inf,
+        on_cost: Callable[[int], None] = lambda cost: None,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.bound = bound
@@ -164,6 +165,7 @@ class FairQueue:
         self._shape = shape
         self._wake = wake
         self._is_idle = is_idle
+        self._on_cost = on_cost
         self._waking = False
         self._entries: dict[Hashable, list[_Entry]] = {}
         self._virtual_time = 0.0
@@ -176,8 +178,7 @@ class FairQueue:
     def check(self, cost: int) -> None:
         """Raises `Overloaded` where a request of this cost would not be let in: it would wait beyond the bounds."""
         too_long = self._speed.seconds(self._claimed) > self.bound_seconds
-        came_first = sum(flow.share_with(more) - flow.share for flow, more, _ in self._gate)
-        if too_long or self._claimed + came_first + cost > self.bound:
+        if too_long or self._claimed + self._kept_free() + cost > self.bound:
             raise Overloaded("the model's queue is full", retry_after_seconds=self.drain_seconds())
 
     def open(self, cost: int, deadline: float) -> Flow:
@@ -238,9 +239,18 @@ class FairQueue:
         self._open_gate()
 
     def _fits(self, flow: Flow, cost: int) -> bool:
-        """Within the bounds; and where nothing waits, an item that is larger than they are has its turn too."""
+        """Within the bounds; what is larger than they are has its turn too, where nothing waits, or nothing beyond
+        reservations: small requests that come and go may leave no moment in which nothing does."""
         claimed = self._claimed - flow.share + flow.share_with(cost)
-        return (claimed <= self.bound and claimed - self._reserved <= self.bound / 2) or self.cost == 0
+        in_its_half = claimed - self._reserved <= self.bound / 2 or self._claimed == self._reserved
+        return (claimed <= self.bound and in_its_half) or self.cost == 0
+
+    def _kept_free(self) -> float:
+        """For those that wait for room and came first: what there is for them in their half, and all of the first's."""
+        if not self._gate:
+            return 0
+        wanted = [flow.share_with(cost) - flow.share for flow, cost, _ in self._gate]
+        return min(sum(wanted), max(self.bound / 2 - (self._claimed - self._reserved), wanted[0]))
 
     def _open_gate(self) -> None:
         while self._gate and self._fits(*self._gate[0][:2]):
@@ -254,6 +264,7 @@ class FairQueue:
         flow.queued += cost
         self.cost += cost
         self._claimed += flow.share
+        self._on_cost(self.cost)
 
     # The queue itself.
 

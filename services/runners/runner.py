@@ -65,23 +65,28 @@ class Runner(ABC):
     def shape(self, item: Item) -> Hashable:
         """Items of equal shape can share a run."""
 
+    @property
+    @abstractmethod
+    def most_running(self) -> int:
+        """How many items run at a time."""
+
     @abstractmethod
     def _scheduler(self) -> Scheduler: ...
 
     def start(self) -> None:
         """Begin to serve, on the running event loop."""
         scheduler = self._scheduler()
-        running = self.arrangement.workers * self.arrangement.max_batch
-        bound = (self._queue_requests + running) * self.model.item_cost
+        waiting = metrics.queue_cost.labels(self.model.id)
+        waiting.set(0)  # what scales by it needs it before the first item
         self.queue = scheduler.queue = FairQueue(
-            bound=bound,
+            bound=(self._queue_requests + self.most_running) * self.model.item_cost,
             bound_seconds=_patience(self.model),
             shape=self.shape,
             wake=scheduler.wake,
             is_idle=lambda: scheduler.idle,
+            on_cost=waiting.set,
         )
         metrics.provider.labels(self.model.id, self.provider, self.manifest.precision).set(1)
-        metrics.queue_cost.labels(self.model.id).set(0)  # what scales by it needs it before the first batch
 
     def open(self, deadline: float) -> Flow:
         """Let one request in. Raises `Overloaded`."""
@@ -95,9 +100,8 @@ class Runner(ABC):
         if self._own_threads:
             self._own_threads.shutdown(wait=True)
 
-    def _count(self, size: int, queue_cost: int) -> None:
+    def _count(self, size: int) -> None:
         metrics.batch_size.labels(self.model.id).observe(size)
-        metrics.queue_cost.labels(self.model.id).set(queue_cost)
 
 
 def _patience(model: Model) -> float:
@@ -127,6 +131,10 @@ class OneShotRunner(Runner):
 
     def shape(self, item: Item) -> Hashable:
         return item.graph, *(array.shape for array in item.inputs.values())
+
+    @property
+    def most_running(self) -> int:
+        return self.arrangement.workers * self.arrangement.max_batch
 
     @property
     def _warm_shapes(self) -> Sequence[Mapping[str, int]]:
@@ -208,6 +216,10 @@ class StepwiseRunner(Runner):
     def shape(self, item: Item) -> Hashable:
         return self._stepwise.shape(item)
 
+    @property
+    def most_running(self) -> int:
+        return self.arrangement.max_batch  # of all workers together, which share the rows
+
     def warm_up(self) -> None:
         blanks = blank(self._protocol.encoder, 1, dict(self._protocol.warm_shape))
         inputs = {name: array[0] for name, array in blanks.items()}
@@ -221,7 +233,7 @@ class StepwiseRunner(Runner):
             executor=self._executor,
             workers=self.arrangement.workers,
             lanes=self.arrangement.workers if self.provider == CPU else 1,  # a card serves one stream at a time
-            max_rows=self.arrangement.max_batch,
+            max_rows=self.most_running,
             max_encode_cost=self._protocol.encoded_together * self.model.item_cost
             if self.provider == CPU
             else math.inf,

@@ -11,8 +11,8 @@ from typing import Any, Protocol
 
 from services.runners.queueing import FairQueue, Ticket
 
-OnBatch = Callable[[int, int], None]
-"""Told the size of each batch that starts, and the cost that still waits."""
+OnBatch = Callable[[int], None]
+"""Told the size of each batch that starts."""
 
 
 class Scheduler(Protocol):

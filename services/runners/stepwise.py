@@ -53,7 +53,7 @@ class StepwiseScheduler:
         lane_rows: int = LANE_ROWS,
         max_rows: int,
         max_encode_cost: float = math.inf,
-        on_batch: OnBatch = lambda size, queue_cost: None,
+        on_batch: OnBatch = lambda size: None,
     ) -> None:
         self._model = model
         self._executor = executor
@@ -90,7 +90,7 @@ class StepwiseScheduler:
             elif waiting:
                 lane = min(waiting, key=lambda lane: lane.spent)
                 size, step = lane.begin()
-                self._on_batch(size, self.queue.cost)
+                self._on_batch(size)
                 self._start(step, partial(self._stepped, lane))
             else:
                 return

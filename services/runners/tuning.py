@@ -45,7 +45,7 @@ they are 1.2 to 1.4 times faster without; a graph that is too small for them is 
 
 class Arrangement(BaseModel):
     """How a model is run: `workers` runs at once of up to `max_batch` items, each with `threads` threads; a
-    request that is alone may use `lone_threads`."""
+    request that is alone may use `lone_threads`. Of a stepwise model `max_batch` is of all workers together."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -6,6 +6,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 SECONDS = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
 STAGE_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60)
+ITEMS = (1, 2, 4, 8, 16, 32, 64, 128)
 
 requests = Counter("ekiben_requests", "Requests by route template and status", ["route", "status"])
 request_seconds = Histogram(
@@ -22,7 +23,7 @@ key_requests = Counter("ekiben_key_requests", "Requests by the holder of their k
 key_requests_in_flight = Gauge(
     "ekiben_key_requests_in_flight", "Requests of a key's holder being served", ["key"], multiprocess_mode="livesum"
 )
-batch_size = Histogram("ekiben_batch_size", "Items that ran together", ["model"], buckets=(1, 2, 4, 8, 16, 32, 64))
+batch_size = Histogram("ekiben_batch_size", "Items that ran together", ["model"], buckets=ITEMS)
 queue_cost = Gauge(
     "ekiben_queue_cost", "Cost that waits for a model, in its units", ["model"], multiprocess_mode="livesum"
 )

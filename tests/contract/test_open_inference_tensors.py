@@ -23,7 +23,8 @@ from models.model import Graph, Tensor
 from models.task import Array
 from services.http.bodies import BodyMemory
 from services.http.compression import accepted, compressed, decompressed
-from services.routes.open_inference.graphs import DATATYPES, GRAPHS, body_budget, check_shapes
+from services.routes.open_inference.graphs import DATATYPES, GRAPHS
+from services.routes.open_inference.shapes import body_budget, check_shapes
 from services.routes.open_inference.tensors import InferRequest, Wanted, decode, encode, parsing_memory
 
 LIMITS = Limits()

@@ -89,6 +89,15 @@ def test_a_wrong_setting_stops_the_start_and_is_named(command: str, case: str) -
         assert "Traceback" not in output
 
 
+def test_a_runner_has_one_model() -> None:
+    command = [sys.executable, "-m", "services.runner", "efficientnet-lite0,centerface"]
+    done = subprocess.run(
+        command, cwd=ROOT, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("a runner has one model; start one for each")
+
+
 @pytest.mark.skipif(Path("/dev/nvidiactl").exists(), reason="this machine has a GPU")
 @pytest.mark.parametrize("command", COMMANDS)
 def test_cuda_without_a_gpu_refuses_to_start(command: str) -> None:

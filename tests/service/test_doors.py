@@ -16,14 +16,13 @@ from starlette.types import Message, Receive, Scope, Send
 from models.errors import EkibenError
 from services.access.keys import find_holder, needs_key, parse_keys
 from services.access.origins import parse_origins
-from services.doors import KEY_IN_BODY_PATHS, STRANGERS, KeyDoor, OriginDoor
+from services.doors import STRANGERS, KeyDoor, OriginDoor
 from services.edge import Edge, Record
 from services.http.bodies import ClientGone
+from services.routes import paths
 
 KEYS = parse_keys("ann:aaaaaaaaaaaaaaaa, ann:bbbbbbbbbbbbbbbb, cccccccccccccccc")
 SECRETS = {"aaaaaaaaaaaaaaaa": "ann", "bbbbbbbbbbbbbbbb": "ann", "cccccccccccccccc": "key-3"}
-TRANSLATE = "/translate"
-assert TRANSLATE in KEY_IN_BODY_PATHS
 
 KEY_TEXT = st.text("abcXYZ019-._~+/", min_size=16, max_size=40)
 
@@ -97,7 +96,7 @@ class Visit:
 
     async def run(self, edge: Edge) -> None:
         headers = [] if self.in_body else [(b"authorization", f"bearer  {self.key} ".encode())]
-        path = TRANSLATE if self.in_body else "/v1/models"
+        path = paths.TRANSLATE if self.in_body else "/v1/models"
         scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "visit": self}
 
         async def receive() -> Message:

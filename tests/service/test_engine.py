@@ -21,14 +21,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 
-from models.errors import DeadlineExceeded, InvalidInput
+from models.errors import DeadlineExceeded, InvalidInput, Overloaded
 from models.media import PICTURE
 from models.model import Model, OneShot, Stepwise
 from models.task import NEXT, PAUSE, Conversation, Input, Item, Parameters, Partial, Request, Submit, Task, run
 from services.engine import Engine, Timings
-from services.routes.open_inference.graphs import NamedGraph, infer
+from services.routes.open_inference.conversation import infer
+from services.routes.open_inference.graphs import NamedGraph
 from services.runners.runner import make_runner
+from services.runners.session import available_cpus
 from services.settings import Settings
 from tests.service import tiny_models as tiny
 
@@ -161,6 +164,38 @@ async def test_one_text_becomes_many_rows_beside_those_of_others(engines: Callab
     for text, answer in zip(texts, answers, strict=True):
         rows = [tiny.state_tokens([number] * (1 + number % 4), tiny.Greedy(most=3)) for number in text]
         assert answer == sum(rows, [])
+
+
+@pytest.mark.parametrize(("protocol", "running"), [(tiny.ONE_SHOT, available_cpus()), (tiny.STATE, 8)])
+async def test_so_many_lone_requests_wait_beside_those_that_run(
+    engines: Callable[..., Engine], protocol: OneShot | Stepwise, running: int
+) -> None:
+    """Rows of a stepwise model are counted once, however many workers step them."""
+    engine = engines(protocol, queue_requests=4)
+    runner = engine.runner(engine.settings.models[0])
+    flows = [runner.open(asyncio.get_running_loop().time() + 60) for _ in range(4 + running)]
+    with pytest.raises(Overloaded):
+        runner.check_capacity()
+    flows[0].close()
+    runner.check_capacity()
+    for flow in flows[1:]:
+        flow.close()
+
+
+async def test_what_waits_is_told_also_where_it_leaves_without_having_run(engines: Callable[..., Engine]) -> None:
+    """Runners are scaled by it: callers who gave up are no reason for another."""
+    runner = engines(tiny.ONE_SHOT).runners["tiny"]
+
+    def told() -> float | None:
+        return REGISTRY.get_sample_value("ekiben_queue_cost", {"model": runner.model.id})
+
+    assert told() == 0
+    flow = runner.open(asyncio.get_running_loop().time() + 60)
+    for _ in range(3):
+        await flow.submit(Item({"numbers": np.zeros(1, np.float32)}, cost=10))
+    assert told() == 30
+    flow.close()
+    assert told() == 0
 
 
 async def test_a_conversation_may_run_without_any_item(engines: Callable[..., Engine]) -> None:

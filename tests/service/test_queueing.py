@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import weakref
 from typing import Any
@@ -149,6 +150,66 @@ def test_large_requests_leave_half_of_the_queue_to_those_to_come() -> None:
         assert queue.cost == 100
 
     simulate(scenario)
+
+
+def test_many_items_of_one_request_at_the_gate_close_it_to_nobody() -> None:
+    """A runner in a process of its own gets them side by side."""
+
+    async def scenario() -> int:
+        queue = FairQueue(bound=200, shape=lambda item: 0, wake=lambda: None)
+        deadline = queue.loop.time() + 1000
+        item = Item({}, cost=10)
+        large = queue.open(10, deadline)
+        submitting = [asyncio.create_task(large.submit(item)) for _ in range(40)]
+        await asyncio.sleep(0)
+        assert queue.cost == 10 + 100
+        count = 0
+        with contextlib.suppress(Overloaded):
+            while True:
+                await queue.open(10, deadline).submit(item)
+                count += 1
+        for each in submitting:
+            each.cancel()
+        return count
+
+    assert simulate(scenario) == 8  # of nine places one is kept for the first that waits
+
+
+@pytest.mark.parametrize("most", [2, 100])
+def test_an_item_of_more_than_half_of_the_bound_has_its_turn_among_small_ones_that_never_end(most: int) -> None:
+    async def scenario() -> float:
+        queue = FairQueue(bound=100, shape=lambda item: item.cost, wake=lambda: None)
+
+        async def small() -> None:
+            flow = queue.open(1, queue.loop.time() + 1000)
+            await (await flow.submit(Item({}, cost=1))).future
+            flow.close()
+
+        async def come() -> None:
+            with contextlib.suppress(Overloaded):
+                for _ in range(most):
+                    queue.check(1)
+                    new.append(asyncio.create_task(small()))
+                    await asyncio.sleep(0)
+
+        async def work() -> None:
+            while tickets := queue.take(1):
+                await come()  # before the last one goes: the queue is never empty
+                await asyncio.sleep(1)
+                tickets[0].future.set_result({})
+
+        new: list[asyncio.Task[None]] = []
+        large = queue.open(1, queue.loop.time() + 300)
+        await come()
+        working = asyncio.create_task(work())
+        ticket = await large.submit(Item({}, cost=60))
+        await ticket.future
+        working.cancel()
+        for each in new:
+            each.cancel()
+        return queue.loop.time()
+
+    assert simulate(scenario) < 300
 
 
 def test_time_in_which_something_runs_and_nothing_waits_counts_too() -> None:

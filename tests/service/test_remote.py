@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -125,6 +126,23 @@ async def test_what_a_process_died_under_is_run_by_the_one_that_comes_after_it(t
         assert await asyncio.gather(*asked) == [2, 4, 6]
         assert runner.available and not second.host._flows
         await second.die()
+
+
+async def test_errors_after_a_requests_first_are_no_faults_in_the_log(tmp_path: Path, path: Path) -> None:
+    faults: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context["message"]))
+    process = Process(tmp_path, uds=str(path))
+    async with gateway(f"unix://{path}") as runner:
+        flow = runner.open(asyncio.get_running_loop().time() + 30)
+        tickets = [await flow.submit(Item({}, cost=10)) for _ in range(3)]
+        await asyncio.wait([each.future for each in tickets])
+        with pytest.raises(RuntimeError, match="in a runner"):
+            await tickets[0].future
+        flow.close()
+        del tickets, flow
+        gc.collect()
+    await process.die()
+    assert faults == []
 
 
 async def test_what_two_processes_died_under_is_not_given_to_a_third(tmp_path: Path, path: Path) -> None:
@@ -261,7 +279,9 @@ def test_errors_of_others_are_a_caller_s_fault_or_ours() -> None:
     assert isinstance(Fault.of(ZeroDivisionError("by zero")).error(), RuntimeError)
 
 
-@pytest.mark.parametrize("url", ["", "runner:1", "https://runner", "http://", "http://runner/path", "unix://"])
+@pytest.mark.parametrize(
+    "url", ["", "runner:1", "https://runner", "http://", "http://a..b:1", "http://runner/path", "unix://"]
+)
 def test_an_address_that_is_none_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="is neither"):
         Address.parse(url)

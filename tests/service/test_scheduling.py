@@ -278,7 +278,7 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
             lane_rows=lane_rows,
             max_rows=max_rows,
             max_encode_cost=max_encode_cost,
-            on_batch=lambda size, cost: sizes.append(size),
+            on_batch=sizes.append,
         )
         queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
 
@@ -532,7 +532,7 @@ def test_many_rows_step_in_as_many_lanes_as_there_may_be_at_the_same_time(tmp_pa
             lane_rows=8,
             max_rows=24,
             max_encode_cost=20,
-            on_batch=lambda size, cost: steps.append((loop.time(), size)),
+            on_batch=lambda size: steps.append((loop.time(), size)),
         )
         queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
         await write(queue, tiny.Greedy(most=40), 24)
@@ -559,7 +559,7 @@ def first_steps(folder: Path, requests: int) -> list[int]:
             executor=SimulatedExecutor(loop, lambda: 1.0),
             max_rows=8,
             max_encode_cost=1,
-            on_batch=lambda size, cost: sizes.append(size),
+            on_batch=sizes.append,
         )
         queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import MODELS
 from models.model import OneShot, Stepwise
 from services.runners import tuning
 from services.runners.session import CPU, CUDA, available_cpus, provider_for
 from services.runners.tuning import Arrangement
+from services.telemetry import metrics
 from tests.service import tiny_models as tiny
 
 
@@ -95,3 +97,7 @@ def test_blank_inputs_have_the_sizes_that_are_asked_for() -> None:
     blank = tuning.blank(tiny.ONE_SHOT.graph, 3, {"length": 5})
     assert blank["numbers"].shape == (3, 5)
     assert tuning.blank(tiny.ONE_SHOT.graph, 2)["numbers"].shape == (2, 1)
+
+
+def test_the_largest_batch_of_every_model_has_a_place_in_the_metrics() -> None:
+    assert max(model.max_batch for model in MODELS.values()) <= max(metrics.ITEMS)

@@ -135,6 +135,7 @@ def test_html_keeps_its_tags() -> None:
     document = "<p>one <b>two</b> &amp; three</p>\n<script>four</script><!-- five --><br>six"
     answered = Answered([document], src_lang="en", format="html")
     assert answered.texts == ["<p>ONE <b>TWO</b> &amp; THREE</p>\n<script>four</script><!-- five --><br>SIX"]
+    assert all(piece.text for piece in answered.pieces), "a piece that is nothing is nothing to be told of"
 
 
 @pytest.mark.parametrize(

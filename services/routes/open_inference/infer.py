@@ -17,7 +17,10 @@ from models.task import Array
 from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, compression
-from services.routes.open_inference.graphs import VERSION, NamedGraph, body_budget, check_shapes, find_graph, infer
+from services.routes import paths
+from services.routes.open_inference.conversation import infer
+from services.routes.open_inference.graphs import VERSION, NamedGraph, find_graph
+from services.routes.open_inference.shapes import body_budget, check_shapes
 from services.routes.open_inference.tensors import InferRequest, decode, encode, parsing_memory
 from services.routes.sentence_errors import in_the_dialects_words
 from services.routes.waiting import cancelled_when_client_goes, deadline_seconds
@@ -38,7 +41,7 @@ def requested_graph(http: HttpRequest) -> NamedGraph:
 class InferRoute:
     """`POST …/infer`: one run of a graph."""
 
-    path = "/v2/models/{model}/infer"
+    path = paths.OPEN_INFERENCE_MODEL + "/infer"
 
     def __init__(self, engine: Engine, memory: bodies.BodyMemory) -> None:
         self._engine = engine

@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from models.errors import Unavailable
 from services.engine import Engine
 from services.http.bodies import BodyMemory
+from services.routes import paths
 from services.routes.open_inference import documentation
 from services.routes.open_inference.graphs import GRAPHS, GraphMetadata, NamedGraph, configuration, metadata
 from services.routes.open_inference.infer import InferRoute, requested_graph
@@ -34,11 +35,11 @@ def add_routes(app: FastAPI, engine: Engine, memory: BodyMemory, draining: Calla
     server = Server(engine, draining)
     infer_route = InferRoute(engine, memory)
     routes: list[tuple[Handler, str, str, type[BaseModel] | None, tuple[int, ...]]] = [
-        (server.about, "/v2", "The server, and the extensions that it knows", ServerMetadata, ()),
-        (server.live, "/v2/health/live", "Is the server alive?", None, (503,)),
-        (server.ready, "/v2/health/ready", "Is every model loaded and warm?", None, (503,)),
+        (server.about, paths.OPEN_INFERENCE, "The server, and the extensions that it knows", ServerMetadata, ()),
+        (server.live, paths.OPEN_INFERENCE_LIVE, "Is the server alive?", None, (503,)),
+        (server.ready, paths.OPEN_INFERENCE_READY, "Is every model loaded and warm?", None, (503,)),
     ]
-    for model in ("/v2/models/{model}", "/v2/models/{model}/versions/{version}"):
+    for model in (paths.OPEN_INFERENCE_MODEL, paths.OPEN_INFERENCE_MODEL + "/versions/{version}"):
         routes += [
             (server.model, model, "A graph's tensors", GraphMetadata, (404, 503)),
             (server.model_ready, f"{model}/ready", "Is the model loaded and warm?", None, (404, 503)),
@@ -50,7 +51,7 @@ def add_routes(app: FastAPI, engine: Engine, memory: BodyMemory, draining: Calla
         described = documentation.describe_get(path, summary, answer, *errors)
         app.add_api_route(path, in_the_dialects_words(handle), methods=["GET"], **described)
     served = [name for name, named in GRAPHS.items() if named.model in engine.settings.models]
-    return {f"/v2/models/{name}/infer": infer_route for name in served}
+    return {InferRoute.path.format(model=name): infer_route for name in served}
 
 
 class Server:

@@ -22,6 +22,7 @@ from services.edge import Record
 from services.engine import Engine
 from services.http import bodies, forms
 from services.http.problems import invalid_fields
+from services.routes import paths
 from services.routes.openai.documentation import transcription_documentation
 from services.routes.openai.errors import error_document, error_response
 from services.routes.openai.formats import TranscriptionParameters, Transcriptions, render
@@ -42,7 +43,7 @@ def add_routes(app: FastAPI, engine: Engine, memory: bodies.BodyMemory) -> dict[
 
 
 class TranscriptionRoute:
-    path = "/v1/audio/transcriptions"
+    path = paths.TRANSCRIPTIONS
 
     def __init__(self, engine: Engine, memory: bodies.BodyMemory) -> None:
         self._engine = engine
