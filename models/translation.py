@@ -101,7 +101,7 @@ class Translation(Task[Translator, TranslationParameters]):
             yield from rows.submit()
             yield from _take(rows, request.opened)
             yield from _hand_over(begun, whole)
-        return [Translated(translation_text="".join(pieces)) for pieces in whole]
+        return [Translated(translation_text="".join(each)) for each in whole]
 
 
 def find_translator(served: Sequence[Translator], text: str, parameters: TranslationParameters) -> Translator | None:

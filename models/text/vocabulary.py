@@ -8,9 +8,6 @@ from typing import Protocol
 
 from sentencepiece import SentencePieceProcessor
 
-VOCABULARY_FILE = "vocabulary.spm"
-
-
 _TYPOGRAPHY = {"‘": "'", "’": "'", "‚": "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"', "–": "-", "—": "-"}
 """Plain characters for those that not every vocabulary has."""
 

@@ -253,11 +253,17 @@ class FairQueue:
         return min(sum(wanted), max(self.bound / 2 - (self._claimed - self._reserved), wanted[0]))
 
     def _open_gate(self) -> None:
-        while self._gate and self._fits(*self._gate[0][:2]):
-            flow, cost, waiter = self._gate.popleft()
-            if not waiter.done():
+        """Let in who was first, and whoever needs no more than it has reserved."""
+        waiting = self._gate
+        self._gate = deque()
+        for flow, cost, waiter in waiting:
+            if waiter.done():
+                continue
+            if flow.queued + cost <= flow.reserved or (not self._gate and self._fits(flow, cost)):
                 self._take_room(flow, cost)
                 waiter.set_result(None)
+            else:
+                self._gate.append((flow, cost, waiter))
 
     def _take_room(self, flow: Flow, cost: int) -> None:
         self._claimed -= flow.share

@@ -212,6 +212,26 @@ def test_an_item_of_more_than_half_of_the_bound_has_its_turn_among_small_ones_th
     assert simulate(scenario) < 300
 
 
+def test_who_waits_behind_a_large_item_goes_on_within_its_reservation() -> None:
+    async def scenario() -> None:
+        queue = FairQueue(bound=100, shape=lambda item: 0, wake=lambda: None)
+        deadline = queue.loop.time() + 1000
+        small = queue.open(10, deadline)
+        await small.submit(Item({}, cost=10))
+        await queue.open(10, deadline).submit(Item({}, cost=60))
+        large = asyncio.create_task(queue.open(10, deadline).submit(Item({}, cost=60)))
+        more = asyncio.create_task(small.submit(Item({}, cost=10)))
+        await asyncio.sleep(0)
+        assert not large.done() and not more.done()
+        [first] = queue.take(1)
+        await asyncio.sleep(0)
+        assert first.item.cost == 10
+        assert more.done() and not large.done()
+        large.cancel()
+
+    simulate(scenario)
+
+
 def test_time_in_which_something_runs_and_nothing_waits_counts_too() -> None:
     """Requests that each come shortly before the last has ended: the model is at work all the time."""
 
