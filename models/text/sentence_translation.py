@@ -31,6 +31,9 @@ LOOP_TOKENS = 24
 LOOP_REPEATS = 4
 """Tokens at the end that are the same few, so many times over, are a loop where the source has none."""
 
+PAIRED = ("</", "*")
+"""What closes: a tag's end, and emphasis as Markdown has it."""
+
 Rows = Generator[list[str], list[str], str]
 """Yields texts to be translated, gets their translations, and returns what they were for."""
 
@@ -100,17 +103,18 @@ def row(model: Translator, vocabulary: Vocabulary, text: str) -> Item:
 
 
 def translate(text: str, model: Translator, vocabulary: Vocabulary, *, in_order: bool = False) -> Rows:
-    """One sentence. `in_order` keeps protected spans in their order, as tags have to be: here too, where they close."""
+    """One sentence. `in_order` keeps protected spans in their order, and the words between them there, as tags need it;
+    so do tags and emphasis in plain text."""
 
     def fits(piece: str) -> bool:
         return len(piece) <= model.max_tokens * 10 and len(vocabulary.encode(piece)) < model.max_tokens
 
-    in_order = in_order or "</" in text
     text = vocabulary.plain(text)
     known = protected_spans(text)
     spans = joined(text, [*known, *whole_spans(text, vocabulary.unknown(_blanked(text, known)))])
     if not mask(text, spans).has_words:
         return text
+    in_order = in_order or any(mark in text[begin:end] for begin, end in spans for mark in PAIRED)
     numbers_too = joined(text, [*spans, *whole_spans(text, number_spans(text))])
     for protected in (spans, numbers_too) if numbers_too != spans else (spans,):
         if len(protected) <= MOST_NAMES:

@@ -128,6 +128,13 @@ def test_markdown_keeps_its_form_and_its_code(http: httpx.Client) -> None:
     assert not {"Installation", "Apple", "text"} & set(re.findall(r"\w+", answer))
 
 
+def test_emphasis_stays_around_its_words(http: httpx.Client) -> None:
+    # The model alone writes "o servidor ****".
+    text = "Install the package with `pip install ekiben` and start the **server**. First, open a *terminal*."
+    answer = translate(http, text, src_lang="en")
+    assert "`pip install ekiben`" in answer and "**servidor**" in answer and "*terminal*" in answer
+
+
 @pytest.mark.parametrize("format", ["html", "text"])
 def test_what_is_between_tags_stays_there(http: httpx.Client, format: str) -> None:
     # The model alone writes all words before the last tag.
