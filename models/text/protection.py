@@ -32,6 +32,7 @@ _PROTECTED = re.compile(
     | (?<!\w)[A-Za-z]:\\[^\s<>"|?*]{0,500}[\w\\]                          # C:\Users
     | \\[nrt"]                                                            # \n, as programs write a line break
     | [⁰¹²³⁴-⁹⁺⁻₀-₉]+                                                     # m², which a vocabulary may know as m2
+    | !?\[(?=[^\[\]]{1,500}\]\() | \]\([^()\s]{0,2000}(?:\s"[^"]{0,200}")?\)   # [what a link says](where it leads)
     | (?<![\w*])\*{1,3}(?=\w) | (?<=[\w.,:;!?)])\*{1,3}(?![\w*])           # *emphasis*
     | `[^`]{1,200}`                                                       # `code`
     | (?<!\w)[@\#]\w{1,100}                                               # @name, #subject

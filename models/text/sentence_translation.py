@@ -31,8 +31,8 @@ LOOP_TOKENS = 24
 LOOP_REPEATS = 4
 """Tokens at the end that are the same few, so many times over, are a loop where the source has none."""
 
-PAIRED = ("</", "*")
-"""What closes: a tag's end, and emphasis as Markdown has it."""
+PAIRED = ("</", "*", "](")
+"""What closes: a tag's end, and emphasis and links as Markdown has them."""
 
 Rows = Generator[list[str], list[str], str]
 """Yields texts to be translated, gets their translations, and returns what they were for."""
@@ -121,14 +121,15 @@ def translate(text: str, model: Translator, vocabulary: Vocabulary, *, in_order:
             masked = mask(text, protected)
             translated = " ".join((yield cut(masked.text, fits)))
             restored = masked.restore(translated, in_order=in_order)
-            # Numbers are the model's to write first, as 3.5 becomes 3,5.
-            if restored is not None and numbers_kept(masked.unnamed(masked.text), masked.unnamed(translated)):
+            # Numbers are the model's to write first, as 3.5 becomes 3,5. Of some words it makes nothing at all.
+            if restored and numbers_kept(masked.unnamed(masked.text), masked.unnamed(translated)):
                 return restored
     return (yield from _between(text, numbers_too, fits))
 
 
 def _between(text: str, spans: Sequence[Span], fits: Callable[[str], bool]) -> Rows:
-    """The text between the spans, each piece for itself: nothing is lost, at the price of context."""
+    """The text between the spans, each piece for itself: nothing is lost, at the price of context; of what the model
+    makes nothing of, the source stays."""
     pieces: list[str] = []
     at = 0
     for begin, end in [*spans, (len(text), len(text))]:
@@ -143,7 +144,7 @@ def _between(text: str, spans: Sequence[Span], fits: Callable[[str], bool]) -> R
         if some:
             middle = pieces[place].strip()
             before, _, after = pieces[place].partition(middle)
-            pieces[place] = before + " ".join(next(translated) for _ in some) + after
+            pieces[place] = before + " ".join(next(translated) or row for row in some) + after
     return "".join(pieces)
 
 

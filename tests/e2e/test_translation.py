@@ -133,6 +133,8 @@ def test_emphasis_stays_around_its_words(http: httpx.Client) -> None:
     text = "Install the package with `pip install ekiben` and start the **server**. First, open a *terminal*."
     answer = translate(http, text, src_lang="en")
     assert "`pip install ekiben`" in answer and "**servidor**" in answer and "*terminal*" in answer
+    link = translate(http, "Please read the [terms of service](https://example.org/terms) first.", src_lang="en")
+    assert re.search(r" \[os termos de serviço\]\(https://example.org/terms\) ", link), link
 
 
 @pytest.mark.parametrize("format", ["html", "text"])

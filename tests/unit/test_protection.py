@@ -34,6 +34,7 @@ def found(text: str) -> list[str]:
         (r"Copy C:\Users\Ann\a.txt. Line\nThen\tstop", [r"C:\Users\Ann\a.txt", r"\n", r"\t"]),
         ("the *best* of **all**, 2*3 * 4", ["*", "*", "**", "**"]),
         ("25 m² of CO₂, 10⁻³", ["²", "₂", "⁻³"]),
+        ('[the docs](https://a.b/c "t"), ![x](y.png), a[1] (2)', ["[", '](https://a.b/c "t")', "![", "](y.png)"]),
         ("plain words, nothing more: no.", []),
     ],
 )

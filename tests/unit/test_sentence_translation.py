@@ -71,6 +71,12 @@ def test_a_model_that_loses_names_gets_what_is_between_them() -> None:
     assert text == "GO TO {a} WITH 2 {b}."
 
 
+def test_what_a_model_makes_nothing_of_stays() -> None:
+    assert translated("files", lambda row: "")[0] == "files"
+    text, _ = translated("many **files** here", lambda row: "" if row == "files" else row.replace("X1", "").upper())
+    assert text == "MANY **files** HERE"
+
+
 def test_names_out_of_order_are_refused_where_they_are_tags() -> None:
     def swap(row: str) -> str:
         return row.replace("X1", "X0").replace("X2", "X1").replace("X0", "X2")
