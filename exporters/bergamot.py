@@ -51,12 +51,14 @@ class Student(nn.Module):
         self.register_buffer("frequencies", torch.exp(torch.arange(half) * (-math.log(10_000) / (half - 1))))
 
     def weight(self, name: str) -> Tensor:
-        value = cast(Tensor, getattr(self, name))
-        return value.float() * self.steps[name] if name in self.steps else value
+        return self._multiplied_out(cast(Tensor, getattr(self, name)), name)
 
     def embed(self, ids: Tensor) -> Tensor:
         """Rows of the table, which stays as it is stored: only what is taken out becomes float."""
-        return functional.embedding(ids, getattr(self, EMBEDDING)).float() * self.steps.get(EMBEDDING, 1.0)
+        return self._multiplied_out(functional.embedding(ids, getattr(self, EMBEDDING)), EMBEDDING)
+
+    def _multiplied_out(self, stored: Tensor, name: str) -> Tensor:
+        return stored.float() * self.steps[name] if name in self.steps else stored
 
     def place(self, words: Tensor, positions: Tensor) -> Tensor:
         """Embeddings with their positions: all sines, then all cosines."""

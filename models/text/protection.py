@@ -155,8 +155,10 @@ class Masked:
         found = [int(match[2]) for match in pattern.finditer(translated)]
         if (found if in_order else sorted(found)) != list(range(1, len(self.names) + 1)):
             return None
-        filled = zip(self._filled(self.text), self._filled(translated), strict=True)
-        if in_order and any(before and not after for before, after in filled):
+        if in_order and any(
+            before and not after
+            for before, after in zip(self._filled(self.text), self._filled(translated), strict=True)
+        ):
             return None
 
         def original(match: re.Match[str]) -> str:

@@ -259,7 +259,7 @@ class FairQueue:
         for flow, cost, waiter in waiting:
             if waiter.done():
                 continue
-            if flow.queued + cost <= flow.reserved or (not self._gate and self._fits(flow, cost)):
+            if self.has_room(flow, cost):  # behind those that are in the gate again
                 self._take_room(flow, cost)
                 waiter.set_result(None)
             else:

@@ -56,7 +56,10 @@ def test_libretranslatepy(closed_server: Server) -> None:
     client = LibreTranslateAPI(closed_server.url, api_key=ANN)
     assert client.translate(CAT, "en", "pt") == GATO
     assert client.detect(CAT)[0]["language"] == "en"
-    assert {"code": "en", "name": "English", "targets": ["pt"]} in client.languages()
+    assert client.languages() == [
+        {"code": "en", "name": "English", "targets": ["pt"]},
+        {"code": "pt", "name": "Portuguese", "targets": []},
+    ]
     for key in (WRONG, None):
         with pytest.raises(HTTPError) as refused:
             LibreTranslateAPI(closed_server.url, api_key=key).translate(CAT, "en", "pt")

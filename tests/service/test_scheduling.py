@@ -21,7 +21,7 @@ from models.errors import DeadlineExceeded, EkibenError, Overloaded
 from models.task import Array, Item
 from services.runners.one_shot import OneShotScheduler
 from services.runners.queueing import FairQueue, Flow
-from services.runners.rows import RunsGraph
+from services.runners.rows import RunsGraph, StepwiseModel
 from services.runners.stepwise import ENOUGH, StepwiseScheduler
 from tests.service import tiny_models as tiny
 from tests.service.simulation import SimulatedExecutor, simulate
@@ -315,6 +315,14 @@ def test_rows_of_all_requests_share_steps_and_keep_to_themselves(
             assert result == tokens
 
 
+def stepwise_queue(model: StepwiseModel, **options: Any) -> FairQueue:
+    """The queue of a model whose runs all take a second."""
+    executor = SimulatedExecutor(asyncio.get_running_loop(), lambda: 1.0)
+    scheduler = StepwiseScheduler(model, executor=executor, **options)
+    scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
+    return scheduler.queue
+
+
 async def write(queue: FairQueue, search: tiny.Greedy, rows: int = 1) -> None:
     """A request of so many rows, each of which gets its own tokens."""
     flow = queue.open(10, queue.loop.time() + 1000)
@@ -354,13 +362,7 @@ def encodings(
     async def run() -> None:
         loop = asyncio.get_running_loop()
         model = load(tiny.STATE, folder, observe=watch)
-        scheduler = StepwiseScheduler(
-            model,
-            executor=SimulatedExecutor(loop, lambda: 1.0),
-            max_rows=max_rows,
-            max_encode_cost=max_encode_cost,
-        )
-        queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
+        queue = stepwise_queue(model, max_rows=max_rows, max_encode_cost=max_encode_cost)
 
         async def translate(arrival: float, sources: Sequence[list[int]]) -> None:
             await asyncio.sleep(arrival)
@@ -416,10 +418,7 @@ def steps_beside(folder: Path, document: int) -> list[int]:
     sizes: list[int] = []
 
     async def run() -> None:
-        loop = asyncio.get_running_loop()
-        model = load(tiny.CACHE, folder, partial(Sized, sizes=sizes))
-        scheduler = StepwiseScheduler(model, executor=SimulatedExecutor(loop, lambda: 1.0), max_rows=48)
-        queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
+        queue = stepwise_queue(load(tiny.CACHE, folder, partial(Sized, sizes=sizes)), max_rows=48)
 
         async def write_later() -> None:
             await asyncio.sleep(1.5)
@@ -523,10 +522,8 @@ def test_many_rows_step_in_as_many_lanes_as_there_may_be_at_the_same_time(tmp_pa
     async def run() -> list[tuple[float, int]]:
         loop = asyncio.get_running_loop()
         steps: list[tuple[float, int]] = []
-        model = load(tiny.CACHE, tmp_path)
-        scheduler = StepwiseScheduler(
-            model,
-            executor=SimulatedExecutor(loop, lambda: 1.0),
+        queue = stepwise_queue(
+            load(tiny.CACHE, tmp_path),
             workers=3,
             lanes=2,
             lane_rows=8,
@@ -534,7 +531,6 @@ def test_many_rows_step_in_as_many_lanes_as_there_may_be_at_the_same_time(tmp_pa
             max_encode_cost=20,
             on_batch=lambda size: steps.append((loop.time(), size)),
         )
-        queue = scheduler.queue = FairQueue(bound=10_000, shape=model.shape, wake=scheduler.wake)
         await write(queue, tiny.Greedy(most=40), 24)
         return steps
 
@@ -551,18 +547,8 @@ def first_steps(folder: Path, requests: int) -> list[int]:
     """How many rows share each step, of so many requests of one row that come at the same time."""
 
     async def run() -> list[int]:
-        loop = asyncio.get_running_loop()
         sizes: list[int] = []
-        model = load(tiny.CACHE, folder)
-        scheduler = StepwiseScheduler(
-            model,
-            executor=SimulatedExecutor(loop, lambda: 1.0),
-            max_rows=8,
-            max_encode_cost=1,
-            on_batch=sizes.append,
-        )
-        queue = scheduler.queue = FairQueue(bound=1000, shape=model.shape, wake=scheduler.wake)
-
+        queue = stepwise_queue(load(tiny.CACHE, folder), max_rows=8, max_encode_cost=1, on_batch=sizes.append)
         await asyncio.gather(*(write(queue, tiny.Greedy()) for _ in range(requests)))
         return sizes
 
